@@ -1,0 +1,1 @@
+"""infinibay: a GraphQL server for the whole life of virtual machines on a KVM host."""

@@ -1,0 +1,67 @@
+"""Structured logs: JSON lines (or text on a terminal) with request and operation ids, secrets replaced.
+
+Ids are bound by `bound(request_id=…)`; every line written inside carries them.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+import structlog
+
+_SECRET_KEYS = frozenset({"password", "passwd", "token", "authorization", "product_key", "productkey", "secret", "key"})
+
+
+def _replace_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key in event:
+        if key.lower() in _SECRET_KEYS:
+            event[key] = "***"
+    return event
+
+
+def configure(*, level: str = "INFO", json: bool | None = None) -> None:
+    """Sends all logging, ours and libraries', to stderr; JSON unless stderr is a terminal."""
+    as_json = not sys.stderr.isatty() if json is None else json
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _replace_secrets,
+        structlog.processors.format_exc_info,
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    # These libraries put whole requests and SQL parameters into their lines.
+    for name in ("httpx", "httpcore", "uvicorn.access", "sqlalchemy", "asyncio"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """A logger; call `log.info("event.name", key=value)` with short dotted event names."""
+    logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
+    return logger
+
+
+def bound(**ids: str | None) -> AbstractContextManager[None]:
+    """Binds ids (request_id, operation_id, machine_id) to every line logged inside the block."""
+    return structlog.contextvars.bound_contextvars(**ids)

@@ -1,0 +1,85 @@
+"""Secrets in one place: the key file, encryption at rest, random passwords and tokens' signing key."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import secrets as random_source
+import string
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from infinibay.errors import InfinibayError, SettingError
+
+GRAPHICS_PASSWORD_LENGTH = 8  # The most that VNC takes.
+
+
+@dataclass(frozen=True)
+class Vault:
+    """Encrypts and signs with keys derived from one master key, which lies outside the database."""
+
+    master_key: bytes = field(repr=False)
+
+    def encrypt(self, text: str) -> str:
+        """An opaque ASCII token that only the same master key opens."""
+        return self._box().encrypt(text.encode()).decode()
+
+    def decrypt(self, sealed: str) -> str:
+        """The text that `encrypt` took. Raises InfinibayError when the key is another one."""
+        try:
+            return self._box().decrypt(sealed.encode()).decode()
+        except InvalidToken:
+            raise InfinibayError("A secret cannot be opened: the key file is not the one it was sealed with.") from None
+
+    def token_key(self) -> bytes:
+        """The key that signs access tokens when no TOKENKEY is set."""
+        return self._derive(b"token")
+
+    def _box(self) -> Fernet:
+        return Fernet(base64.urlsafe_b64encode(self._derive(b"rest")))
+
+    def _derive(self, purpose: bytes) -> bytes:
+        return HKDF(hashes.SHA256(), 32, salt=None, info=b"infinibay " + purpose).derive(self.master_key)
+
+
+def open_vault(key_file: Path) -> Vault:
+    """Reads the master key, making it (0600, folder 0700) at the first start; two processes agree on one."""
+    key_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    candidate = key_file.with_name(f".{key_file.name}-{os.getpid()}")
+    if not key_file.exists():
+        descriptor = os.open(candidate, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(random_source.token_bytes(32))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(candidate, key_file)
+        except FileExistsError:
+            pass  # Another process was first; its key counts.
+        finally:
+            candidate.unlink()
+    key = key_file.read_bytes()
+    if len(key) != 32:
+        raise SettingError("INFINIBAY_BASE_DIR", f"holds a damaged key file: {key_file}")
+    return Vault(key)
+
+
+def graphics_password() -> str:
+    """A random password of 8 letters and digits for VNC or SPICE."""
+    alphabet = string.ascii_letters + string.digits
+    return "".join(random_source.choice(alphabet) for _ in range(GRAPHICS_PASSWORD_LENGTH))
+
+
+def random_password() -> str:
+    """A random password that a person can type, 20 characters."""
+    return random_source.token_urlsafe(15)
+
+
+def fingerprint(text: str) -> str:
+    """A one-way name for a long text, to compare inputs without keeping them."""
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,188 @@
+"""Every setting, read once: environment over `.env` over the built-in default. No other module reads the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Literal
+
+from dotenv import dotenv_values
+
+from infinibay.errors import SettingError
+
+DomainTypeSetting = Literal["auto", "kvm", "qemu"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one server; each field is the environment variable of the same name in capitals.
+
+    Sizes are GB or seconds as the field's name says. `.env.example` documents each one; a test keeps both equal.
+    """
+
+    host: str
+    port: int
+    infinibay_base_dir: Path
+    database_url: str | None
+    libvirt_uri: str
+    infinibay_storage_pool_name: str
+    infinibay_storage_pool_path: Path
+    infinibay_iso_dir: Path
+    infinibay_iso_temp_dir: Path
+    libvirt_network_name: str
+    default_admin_email: str
+    default_admin_password: str | None
+    app_host: str
+    graphic_host: str
+    graphic_protocol: Literal["vnc", "spice"]
+    tokenkey: str | None
+    token_hours: int
+    allowed_origins: tuple[str, ...]
+    infinibay_domain_type: DomainTypeSetting
+    infinibay_keep_failed: bool
+    infinibay_power_off_seconds: int
+    infinibay_media_budget: int
+    infinibay_start_budget: int
+    infinibay_operation_days: int
+    infinibay_log_level: str
+    prisma_query_engine_binary: Path | None
+
+    def __repr__(self) -> str:
+        shown = (f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if f.name not in _SECRET_FIELDS)
+        return f"Settings({', '.join(shown)})"
+
+    @property
+    def run_dir(self) -> Path:
+        """Sockets and pid files."""
+        return self.infinibay_base_dir / "run"
+
+    @property
+    def database_dir(self) -> Path:
+        """Data directory of the embedded PostgreSQL."""
+        return self.infinibay_base_dir / "database"
+
+    @property
+    def key_file(self) -> Path:
+        """The key that encrypts secrets and signs tokens (0600), made at the first start."""
+        return self.infinibay_base_dir / "secrets" / "key"
+
+    @property
+    def first_admin_file(self) -> Path:
+        """Where the first administrator's random password goes when there is no terminal."""
+        return self.infinibay_base_dir / "first-admin"
+
+
+_SECRET_FIELDS = frozenset({"default_admin_password", "tokenkey", "database_url"})
+
+
+def load(environment: Mapping[str, str] | None = None, env_file: Path | None = None) -> Settings:
+    """Reads the settings. Raises SettingError that names the first variable with a wrong value."""
+    file_values = dotenv_values(env_file if env_file is not None else Path.cwd() / ".env")
+    real = os.environ if environment is None else environment
+    values = _Reader({**{k: v for k, v in file_values.items() if v is not None}, **real})
+    base = values.path("INFINIBAY_BASE_DIR", Path("/opt/infinibay"))
+    iso_dir = values.path("INFINIBAY_ISO_DIR", base / "iso")
+    return Settings(
+        host=values.text("HOST", "127.0.0.1"),
+        port=values.whole("PORT", 4000, 0, 65535),
+        infinibay_base_dir=base,
+        database_url=values.database_url("DATABASE_URL"),
+        libvirt_uri=values.text("LIBVIRT_URI", "qemu:///system"),
+        infinibay_storage_pool_name=values.text("INFINIBAY_STORAGE_POOL_NAME", "default"),
+        infinibay_storage_pool_path=values.path("INFINIBAY_STORAGE_POOL_PATH", base / "disks"),
+        infinibay_iso_dir=iso_dir,
+        infinibay_iso_temp_dir=values.path("INFINIBAY_ISO_TEMP_DIR", base / "iso" / "temp"),
+        libvirt_network_name=values.text("LIBVIRT_NETWORK_NAME", "default"),
+        default_admin_email=values.email("DEFAULT_ADMIN_EMAIL", "admin@example.com"),
+        default_admin_password=values.optional("DEFAULT_ADMIN_PASSWORD"),
+        app_host=values.text("APP_HOST", "0.0.0.0"),
+        graphic_host=values.text("GRAPHIC_HOST", "localhost"),
+        graphic_protocol="spice" if values.choice("GRAPHIC_PROTOCOL", "vnc", ("vnc", "spice")) == "spice" else "vnc",
+        tokenkey=values.secret("TOKENKEY", 16),
+        token_hours=values.whole("TOKEN_HOURS", 12, 1, 8760),
+        allowed_origins=tuple(part.strip() for part in values.text("ALLOWED_ORIGINS", "").split(",") if part.strip()),
+        infinibay_domain_type=values.domain_type("INFINIBAY_DOMAIN_TYPE"),
+        infinibay_keep_failed=values.flag("INFINIBAY_KEEP_FAILED", True),
+        infinibay_power_off_seconds=values.whole("INFINIBAY_POWER_OFF_SECONDS", 30, 1, 3600),
+        infinibay_media_budget=values.whole("INFINIBAY_MEDIA_BUDGET", 2, 1, 64),
+        infinibay_start_budget=values.whole("INFINIBAY_START_BUDGET", 4, 1, 64),
+        infinibay_operation_days=values.whole("INFINIBAY_OPERATION_DAYS", 90, 1, 36500),
+        infinibay_log_level=values.choice("INFINIBAY_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+        prisma_query_engine_binary=values.program("PRISMA_QUERY_ENGINE_BINARY"),
+    )
+
+
+class _Reader:
+    """Turns texts into values; an empty text counts as unset."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+
+    def optional(self, name: str) -> str | None:
+        return self._values.get(name) or None
+
+    def text(self, name: str, default: str) -> str:
+        return self.optional(name) or default
+
+    def whole(self, name: str, default: int, least: int, most: int) -> int:
+        text = self.text(name, str(default))
+        try:
+            number = int(text)
+        except ValueError:
+            raise SettingError(name, f"must be a whole number, not {text!r}") from None
+        if not least <= number <= most:
+            raise SettingError(name, f"must be between {least} and {most}, not {number}")
+        return number
+
+    def flag(self, name: str, default: bool) -> bool:
+        return self.choice(name, "1" if default else "0", ("0", "1")) == "1"
+
+    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        text = self.text(name, default)
+        if text not in allowed:
+            raise SettingError(name, f"must be one of {', '.join(allowed)}, not {text!r}")
+        return text
+
+    def domain_type(self, name: str) -> DomainTypeSetting:
+        match self.choice(name, "auto", ("auto", "kvm", "qemu")):
+            case "kvm":
+                return "kvm"
+            case "qemu":
+                return "qemu"
+            case _:
+                return "auto"
+
+    def path(self, name: str, default: Path) -> Path:
+        path = Path(self.text(name, str(default)))
+        if not path.is_absolute():
+            raise SettingError(name, f"must be an absolute path, not {str(path)!r}")
+        return path
+
+    def program(self, name: str) -> Path | None:
+        text = self.optional(name)
+        if text is None:
+            return None
+        path = Path(text)
+        if not path.is_file() or not os.access(path, os.X_OK):
+            raise SettingError(name, f"must name an executable file, not {text!r}")
+        return path
+
+    def email(self, name: str, default: str) -> str:
+        text = self.text(name, default)
+        if text.count("@") != 1 or any(c.isspace() for c in text):
+            raise SettingError(name, f"must be an e-mail address, not {text!r}")
+        return text
+
+    def secret(self, name: str, least: int) -> str | None:
+        text = self.optional(name)
+        if text is not None and len(text) < least:
+            raise SettingError(name, f"must have at least {least} characters")
+        return text
+
+    def database_url(self, name: str) -> str | None:
+        text = self.optional(name)
+        if text is not None and not text.startswith(("postgresql://", "postgres://")):
+            raise SettingError(name, "must start with postgresql://")
+        return text
