@@ -1,0 +1,32 @@
+"""Queries on hosts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from infinibay.db import rows
+from infinibay.db.client import Database
+
+
+async def ensure(db: Database, name: str, libvirt_uri: str) -> rows.Host:
+    """The host of this name, written at its first start."""
+    return await db.host.upsert(
+        where={"name": name},
+        data={"create": {"name": name, "libvirtUri": libvirt_uri}, "update": {"libvirtUri": libvirt_uri}},
+    )
+
+
+async def find(db: Database, host_id: str) -> rows.Host | None:
+    return await db.host.find_unique(where={"id": host_id})
+
+
+async def set_connected(db: Database, host_id: str, *, connected: bool) -> None:
+    await db.host.update(where={"id": host_id}, data={"hypervisorConnected": connected})
+
+
+async def worker_seen(db: Database, host_id: str, at: datetime) -> None:
+    await db.host.update(where={"id": host_id}, data={"workerSeenAt": at})
+
+
+async def set_boot_id(db: Database, host_id: str, boot_id: str) -> None:
+    await db.host.update(where={"id": host_id}, data={"bootId": boot_id})

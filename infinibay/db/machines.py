@@ -1,0 +1,240 @@
+"""Queries on machines and what belongs to them: configuration, disks, applications, secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, cast
+
+from prisma import Json, types
+
+from infinibay.db import rows
+from infinibay.db.client import Database
+
+WITH_RELATIONS: types.MachineInclude = {
+    "user": True,
+    "department": True,
+    "template": True,
+    "configuration": True,
+    "host": True,
+}
+
+OrderColumn = Literal["id", "status", "userId", "templateId", "createdAt"]
+
+
+@dataclass(frozen=True)
+class NewMachine:
+    """The row of a newborn machine; sizes in GB."""
+
+    id: str
+    name: str
+    name_key: str
+    internal_name: str
+    os: str
+    cpu_cores: int
+    ram_gb: int
+    disk_size_gb: int
+    host_id: str
+    user_id: str
+    template_id: str | None
+    department_id: str
+
+
+@dataclass(frozen=True)
+class NewConfiguration:
+    """What was decided for its domain."""
+
+    firmware: str
+    tpm: bool
+    domain_type: str
+    graphic_protocol: str
+    network: str
+    mac_address: str
+    iso_path: str
+
+
+async def create(
+    tx: Database,
+    machine: NewMachine,
+    configuration: NewConfiguration,
+    *,
+    pool: str,
+    volume_name: str,
+    applications: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """Writes the machine, its configuration, main disk and applications. The hooks add its rule set."""
+    await tx.machine.create(
+        data={
+            "id": machine.id,
+            "name": machine.name,
+            "nameKey": machine.name_key,
+            "internalName": machine.internal_name,
+            "os": machine.os,
+            "cpuCores": machine.cpu_cores,
+            "ramGB": machine.ram_gb,
+            "diskSizeGB": machine.disk_size_gb,
+            "hostId": machine.host_id,
+            "userId": machine.user_id,
+            "templateId": machine.template_id,
+            "departmentId": machine.department_id,
+            "configuration": {
+                "create": {
+                    "firmware": configuration.firmware,
+                    "tpm": configuration.tpm,
+                    "domainType": configuration.domain_type,
+                    "graphicProtocol": configuration.graphic_protocol,
+                    "network": configuration.network,
+                    "macAddress": configuration.mac_address,
+                    "isoPath": configuration.iso_path,
+                }
+            },
+            "disks": {
+                "create": [
+                    {"position": 0, "pool": pool, "volumeName": volume_name, "sizeGB": machine.disk_size_gb},
+                ]
+            },
+            "applications": {
+                "create": [
+                    {"applicationId": application_id, "parameters": Json(dict(parameters))}
+                    for application_id, parameters in applications.items()
+                ]
+            },
+        }
+    )
+
+
+async def find(db: Database, machine_id: str) -> rows.Machine | None:
+    """The machine with its relations."""
+    return await db.machine.find_unique(where={"id": machine_id}, include=WITH_RELATIONS)
+
+
+async def find_with_disks(db: Database, machine_id: str) -> rows.Machine | None:
+    """The machine with its relations and disks, the main one first."""
+    return await db.machine.find_unique(
+        where={"id": machine_id},
+        include={**WITH_RELATIONS, "disks": {"order_by": {"position": "asc"}}},
+    )
+
+
+async def find_by_name_key(db: Database, name_key: str) -> rows.Machine | None:
+    return await db.machine.find_unique(where={"nameKey": name_key})
+
+
+async def lock(tx: Database, machine_id: str) -> rows.Machine | None:
+    """The machine's row, locked until the transaction ends."""
+    await tx.query_raw("SELECT 1 FROM machines WHERE id = $1::uuid FOR UPDATE", machine_id)
+    return await tx.machine.find_unique(where={"id": machine_id}, include={"configuration": True})
+
+
+async def list_visible(
+    db: Database, owner_id: str | None, *, order: OrderColumn, descending: bool, take: int | None, skip: int
+) -> list[rows.Machine]:
+    """Machines of one owner, or of all (None), with relations."""
+    direction: Literal["asc", "desc"] = "desc" if descending else "asc"
+    return await db.machine.find_many(
+        where={"userId": owner_id} if owner_id else {},
+        order=cast("types.MachineOrderByInput", {order: direction}),
+        include=WITH_RELATIONS,
+        take=take,
+        skip=skip,
+    )
+
+
+async def page(
+    db: Database, where: types.MachineWhereInput, *, first: int, after: tuple[datetime, str] | None
+) -> list[rows.Machine]:
+    """Up to `first` machines, newest first, that follow the cursor (creation time, id)."""
+    conditions: list[types.MachineWhereInput] = [where]
+    if after is not None:
+        at, machine_id = after
+        conditions.append(
+            cast(
+                "types.MachineWhereInput",
+                {"OR": [{"createdAt": {"lt": at}}, {"createdAt": at, "id": {"lt": machine_id}}]},
+            )
+        )
+    return await db.machine.find_many(
+        where={"AND": conditions},
+        order=[{"createdAt": "desc"}, {"id": "desc"}],
+        include=WITH_RELATIONS,
+        take=first,
+    )
+
+
+def narrowed(
+    *,
+    owner_id: str | None,
+    search: str | None,
+    statuses: Sequence[str],
+    department_id: str | None,
+    user_id: str | None,
+    systems: Sequence[str],
+) -> types.MachineWhereInput:
+    """The condition of a page; `search` looks into names without case."""
+    conditions: list[dict[str, Any]] = []
+    if owner_id is not None:
+        conditions.append({"userId": owner_id})
+    if search:
+        conditions.append({"name": {"contains": search, "mode": "insensitive"}})
+    if statuses:
+        conditions.append({"status": {"in": list(statuses)}})
+    if department_id is not None:
+        conditions.append({"departmentId": department_id})
+    if user_id is not None:
+        conditions.append({"userId": user_id})
+    if systems:
+        conditions.append({"os": {"in": list(systems)}})
+    return cast("types.MachineWhereInput", {"AND": conditions})
+
+
+async def count(db: Database, where: types.MachineWhereInput) -> int:
+    return await db.machine.count(where=where)
+
+
+async def of_host(db: Database, host_id: str) -> list[rows.Machine]:
+    """All machines of a host, for comparing them with its domains."""
+    return await db.machine.find_many(where={"hostId": host_id}, include={"configuration": True})
+
+
+async def autostarting(db: Database, host_id: str) -> list[rows.Machine]:
+    return await db.machine.find_many(where={"hostId": host_id, "autostart": True}, order={"createdAt": "asc"})
+
+
+async def set_status(tx: Database, machine_id: str, status: str, reason: str | None) -> None:
+    await tx.machine.update(
+        where={"id": machine_id}, data={"status": cast("rows.MachineStatus", status), "statusReason": reason}
+    )
+
+
+async def set_graphic_port(db: Database, machine_id: str, port: int | None) -> None:
+    await db.machineconfiguration.update_many(where={"machineId": machine_id}, data={"graphicPort": port})
+
+
+async def rename(tx: Database, machine_id: str, name: str, name_key: str) -> None:
+    await tx.machine.update(where={"id": machine_id}, data={"name": name, "nameKey": name_key})
+
+
+async def assign(tx: Database, machine_id: str, user_id: str | None) -> None:
+    await tx.execute_raw("UPDATE machines SET user_id = $1::uuid WHERE id = $2::uuid", user_id, machine_id)
+
+
+async def move(tx: Database, machine_id: str, department_id: str) -> None:
+    await tx.machine.update(where={"id": machine_id}, data={"department": {"connect": {"id": department_id}}})
+
+
+async def set_autostart(tx: Database, machine_id: str, *, enabled: bool) -> None:
+    await tx.machine.update(where={"id": machine_id}, data={"autostart": enabled})
+
+
+async def delete(tx: Database, machine_id: str) -> bool:
+    """Removes the row and all that hangs on it; false when it was gone already."""
+    return await tx.machine.delete_many(where={"id": machine_id}) > 0
+
+
+async def template_by_id(db: Database, template_id: str) -> rows.MachineTemplate | None:
+    return await db.machinetemplate.find_unique(where={"id": template_id})
+
+
+async def applications_by_ids(db: Database, ids: Sequence[str]) -> list[rows.Application]:
+    return await db.application.find_many(where={"id": {"in": list(ids)}})

@@ -1,0 +1,160 @@
+"""createMachine: everything is checked, one transaction is written, and a durable operation does the rest.
+
+The phases: check the wish → decide the configuration → write machine, secrets and operation in one transaction →
+answer. `planMachine` stops before the transaction.
+"""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from infinibay.core import naming
+from infinibay.core.access import Principal
+from infinibay.db import events, machines, rows
+from infinibay.db.client import Database
+from infinibay.errors import BadUserInput, Conflict, FieldProblem, NotFound, UniqueViolation, WrongState
+from infinibay.operations.api import NewOperation
+from infinibay.operations.engine import OperationEngine
+from infinibay.secrets import graphics_password
+from infinibay.services.machines.creation_steps import CREATE, CREATE_STEPS
+from infinibay.services.machines.definition import Definition
+from infinibay.services.machines.installation_secrets import Installation, MachineSecrets
+from infinibay.services.machines.records import change_status
+from infinibay.services.machines.requests import CreateMachineRequest, MachinePlan, Problem
+from infinibay.services.machines.validation import Checked, Validation
+from infinibay.core.machine_status import MachineStatus
+from infinibay.services.machines.visible import visible_machine
+
+
+class CreateMachine:
+    """Creates machines, plans them, and tries a failed creation again."""
+
+    def __init__(
+        self,
+        database: Database,
+        engine: OperationEngine,
+        validation: Validation,
+        definition: Definition,
+        secrets: MachineSecrets,
+        host_id: str,
+    ) -> None:
+        self._database = database
+        self._engine = engine
+        self._validation = validation
+        self._definition = definition
+        self._secrets = secrets
+        self._host_id = host_id
+
+    async def plan(self, request: CreateMachineRequest) -> MachinePlan:
+        """What create would do; nothing is written."""
+        checked = await self._validation.check(request)
+        machine = self._new_machine(str(uuid4()), checked, user_id="")
+        preview = self._definition.preview(machine, checked)
+        return MachinePlan(
+            valid=not checked.problems,
+            problems=tuple(Problem(p.field, p.code, p.message, p.remedy) for p in checked.problems),
+            warnings=tuple(checked.warnings),
+            cpu_cores=checked.sizes.cores,
+            ram_gb=checked.sizes.ram_gb,
+            disk_size_gb=checked.sizes.disk_gb,
+            disk_path=preview.disk_path,
+            network=preview.network,
+            filters=preview.filters,
+            firmware=preview.firmware,
+            domain_type=checked.domain_type,
+            medium=str(checked.iso_path),
+            steps=CREATE_STEPS,
+            xml=preview.xml,
+        )
+
+    async def create(self, principal: Principal, request: CreateMachineRequest) -> rows.Machine:
+        """Writes the machine and its operation, and returns it as `building`. BadUserInput names every wrong field."""
+        checked = await self._validation.check(request)
+        if checked.problems:
+            raise BadUserInput(*checked.problems)
+        machine = self._new_machine(str(uuid4()), checked, user_id=principal.user_id)
+        try:
+            operation = await self._write(principal, machine, checked)
+        except UniqueViolation as error:
+            if await machines.find_by_name_key(self._database, machine.name_key) is None:
+                raise
+            raise BadUserInput(
+                FieldProblem("name", f'Machine name "{machine.name}" is already taken', "CONFLICT")
+            ) from error
+        await self._engine.enqueue(operation.id)
+        return await self._fresh(machine.id)
+
+    async def retry(self, principal: Principal, machine_id: str, password: str | None) -> rows.Machine:
+        """A failed creation once more, from its kept input."""
+        machine = await visible_machine(self._database, principal, machine_id)
+        if machine is None:
+            raise NotFound("Machine not found")
+        earlier = await self._engine.latest(machine.id, CREATE)
+        if machine.status != MachineStatus.FAILED or earlier is None or earlier.state == "SUCCEEDED":
+            raise WrongState("Only a failed creation can be tried again")
+        username = str(earlier.input["username"])
+        installation = await self._secrets.installation_for_retry(self._database, machine.id, username, password)
+        async with self._database.tx() as tx:
+            await self._secrets.keep_installation(tx, machine.id, installation)
+            operation = await self._engine.submit(tx, self._operation(principal, machine.id, username))
+            await change_status(
+                tx, machine.id, MachineStatus.BUILDING, settle=True, operation_id=operation.id
+            )
+        await self._engine.enqueue(operation.id)
+        return await self._fresh(machine.id)
+
+    async def _write(self, principal: Principal, machine: machines.NewMachine, checked: Checked) -> rows.Operation:
+        request = checked.request
+        async with self._database.tx() as tx:
+            await machines.create(
+                tx,
+                machine,
+                self._definition.configuration(machine, checked),
+                pool=self._definition.pool_name,
+                volume_name=naming.main_volume(machine.internal_name),
+                applications={one.application_id: one.parameters for one in request.applications},
+            )
+            installation = Installation(request.username, request.password, request.product_key)
+            await self._secrets.keep_installation(tx, machine.id, installation)
+            await self._secrets.keep_graphics_password(tx, machine.id, graphics_password())
+            await events.append(
+                tx,
+                kind="machine.created",
+                data={"name": machine.name, "status": MachineStatus.BUILDING.value},
+                machine_id=machine.id,
+                owner_id=machine.user_id,
+                actor_id=principal.user_id,
+            )
+            return await self._engine.submit(tx, self._operation(principal, machine.id, request.username))
+
+    def _operation(self, principal: Principal, machine_id: str, username: str) -> NewOperation:
+        return NewOperation(
+            kind=CREATE,
+            host_id=self._host_id,
+            machine_id=machine_id,
+            requested_by_id=principal.user_id,
+            input={"username": username},
+        )
+
+    def _new_machine(self, machine_id: str, checked: Checked, *, user_id: str) -> machines.NewMachine:
+        name = checked.request.name.strip()
+        return machines.NewMachine(
+            id=machine_id,
+            name=name,
+            name_key=naming.name_key(name),
+            internal_name=naming.domain_name(machine_id),
+            os=checked.system.name,
+            cpu_cores=checked.sizes.cores,
+            ram_gb=checked.sizes.ram_gb,
+            disk_size_gb=checked.sizes.disk_gb,
+            host_id=self._host_id,
+            user_id=user_id,
+            template_id=checked.template_id,
+            department_id=checked.department_id or "",
+        )
+
+    async def _fresh(self, machine_id: str) -> rows.Machine:
+        row = await machines.find(self._database, machine_id)
+        if row is None:
+            raise Conflict("The machine was destroyed at the same moment")
+        return row

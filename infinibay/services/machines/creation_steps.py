@@ -1,0 +1,169 @@
+"""The steps of a creation and of a removal: media → volume → filters → define → start, and their way back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from infinibay.core.machine_status import MachineStatus
+from infinibay.db import machines, rows
+from infinibay.db.client import Database
+from infinibay.errors import HostFailure, NotFound, ObjectExists
+from infinibay.libvirtxml.storage import VolumeSpec, volume_xml
+from infinibay.operations.api import Failure, OperationKind, Step, StepContext
+from infinibay.services.machines.cleanup import Cleanup
+from infinibay.services.machines.definition import Definition
+from infinibay.services.machines.installation_secrets import MachineSecrets
+from infinibay.services.machines.records import change_status
+from infinibay.services.machines.status import StatusKeeper
+from infinibay.virt.api import DomainState, Hypervisor
+
+CREATE = "create"
+DESTROY = "destroy"
+CREATE_STEPS = ("media", "volume", "filters", "define", "start")
+
+Result = Mapping[str, Any]
+
+
+class CreationSteps:
+    """Builds the kinds `create` and `destroy`. Every effect derives from the machine's id and is adopted if it is
+    already there."""
+
+    def __init__(
+        self,
+        database: Database,
+        hypervisor: Hypervisor,
+        definition: Definition,
+        cleanup: Cleanup,
+        keeper: StatusKeeper,
+        secrets: MachineSecrets,
+        *,
+        pool_path: Path,
+        keep_failed: bool,
+    ) -> None:
+        self._database = database
+        self._hypervisor = hypervisor
+        self._definition = definition
+        self._cleanup = cleanup
+        self._keeper = keeper
+        self._secrets = secrets
+        self._pool_path = pool_path
+        self._keep_failed = keep_failed
+
+    def kinds(self) -> tuple[OperationKind, ...]:
+        """The table of this module's kinds."""
+        create = (
+            Step("media", self._media, undo=self._remove_directory, budget="media"),
+            Step("volume", self._volume, undo=self._remove_volumes),
+            Step("filters", self._filters, undo=self._remove_filters),
+            Step("define", self._define, undo=self._remove_domain),
+            Step("start", self._start, budget="start"),
+        )
+        destroy = (
+            Step("domain", self._remove_domain),
+            Step("volume", self._remove_volumes),
+            Step("medium", self._remove_directory),
+            Step("filters", self._remove_filters),
+            Step("records", self._remove_records),
+        )
+        return (
+            OperationKind(CREATE, create, ended=self._created, exclusive=True),
+            OperationKind(DESTROY, destroy, ended=self._destroyed, exclusive=True, preempts=True),
+        )
+
+    async def _media(self, context: StepContext) -> None:
+        """The untouched ISO is attached as it is; here its presence is verified and the machine's directory made."""
+        machine = await self._machine(context)
+        iso = machine.configuration.isoPath if machine.configuration else None
+        if iso is None or not await asyncio.to_thread(Path(iso).is_file):
+            raise HostFailure("The installation medium is gone", remedy=f"Put the ISO back as {iso}")
+        await self._definition.make_directory(machine.id)
+
+    async def _volume(self, context: StepContext) -> None:
+        machine = await self._machine(context)
+        for disk in machine.disks or []:
+            await self._hypervisor.storage.ensure_pool(disk.pool, str(self._pool_path))
+            if await self._hypervisor.storage.find_volume(disk.pool, disk.volumeName) is not None:
+                continue  # It bears this machine's id, so an interrupted run of this step made it.
+            xml = volume_xml(VolumeSpec(name=disk.volumeName, capacity_gb=disk.sizeGB))
+            try:
+                await self._hypervisor.storage.create_volume(disk.pool, xml, preallocate_metadata=True)
+            except ObjectExists:
+                continue
+
+    async def _filters(self, context: StepContext) -> None:
+        await self._definition.ensure_filters(_id(context))
+
+    async def _define(self, context: StepContext) -> None:
+        await self._definition.ensure_defined(_id(context))
+
+    async def _start(self, context: StepContext) -> Result:
+        domain = await self._hypervisor.domains.find(_id(context))
+        if domain is None or domain.state is DomainState.SHUTOFF:
+            await self._definition.ensure_network()
+            await self._hypervisor.domains.start(_id(context))
+        return {"message": "Machine running"}
+
+    async def _created(self, context: StepContext, failure: Failure | None) -> None:
+        machine_id = _id(context)
+        if failure is None:
+            async with self._database.tx() as tx:
+                await self._secrets.installation_ended(tx, machine_id)
+            await self._keeper.settle(machine_id, context.operation_id)
+        elif self._keep_failed:
+            async with self._database.tx() as tx:
+                await self._secrets.creation_failed(tx, machine_id)
+                await change_status(
+                    tx,
+                    machine_id,
+                    MachineStatus.FAILED,
+                    reason=failure.message,
+                    settle=True,
+                    operation_id=context.operation_id,
+                )
+        else:
+            await self._cleanup.remove_records(machine_id, context.operation_id)
+
+    async def _destroyed(self, context: StepContext, failure: Failure | None) -> None:
+        """A removal that stopped half-way leaves a failed machine that says what is left; it can be destroyed again."""
+        if failure is None:
+            return
+        async with self._database.tx() as tx:
+            await change_status(
+                tx,
+                _id(context),
+                MachineStatus.FAILED,
+                reason=f"Not wholly destroyed: {failure.message}",
+                settle=True,
+                operation_id=context.operation_id,
+            )
+
+    async def _remove_domain(self, context: StepContext) -> None:
+        await self._cleanup.remove_domain(_id(context))
+
+    async def _remove_volumes(self, context: StepContext) -> None:
+        await self._cleanup.remove_volumes(_id(context))
+
+    async def _remove_directory(self, context: StepContext) -> None:
+        await self._cleanup.remove_directory(_id(context))
+
+    async def _remove_filters(self, context: StepContext) -> None:
+        await self._cleanup.remove_filters(_id(context))
+
+    async def _remove_records(self, context: StepContext) -> Result:
+        await self._cleanup.remove_records(_id(context), context.operation_id)
+        return {"message": "Machine destroyed"}
+
+    async def _machine(self, context: StepContext) -> rows.Machine:
+        machine = await machines.find_with_disks(self._database, _id(context))
+        if machine is None:
+            raise NotFound("Machine not found")
+        return machine
+
+
+def _id(context: StepContext) -> str:
+    if context.machine_id is None:
+        raise ValueError("this operation concerns a machine")
+    return context.machine_id

@@ -1,0 +1,75 @@
+"""What an installation needs and nobody may read: kept sealed beside the machine, erased when it is no longer needed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from infinibay.db import sealed
+from infinibay.db.client import Database
+from infinibay.errors import BadUserInput, FieldProblem
+from infinibay.secrets import Vault
+
+KEPT_AFTER_FAILURE = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Installation:
+    """The account that the installer makes, and the licence."""
+
+    username: str
+    password: str = field(repr=False)
+    product_key: str | None = field(default=None, repr=False)
+
+
+class MachineSecrets:
+    """Seals and opens a machine's secrets."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+
+    async def keep_installation(self, tx: Database, machine_id: str, installation: Installation) -> None:
+        text = json.dumps(
+            {
+                "username": installation.username,
+                "password": installation.password,
+                "productKey": installation.product_key,
+            }
+        )
+        await sealed.put(tx, machine_id, "installation", self._vault.encrypt(text))
+
+    async def installation(self, db: Database, machine_id: str) -> Installation | None:
+        """None when it was erased or has expired."""
+        kept = await sealed.find(db, machine_id, "installation")
+        if kept is None:
+            return None
+        values = json.loads(self._vault.decrypt(kept))
+        return Installation(values["username"], values["password"], values["productKey"])
+
+    async def installation_for_retry(
+        self, db: Database, machine_id: str, username: str, password: str | None
+    ) -> Installation:
+        """The kept one, with a new password if one is given. BadUserInput asks for a password when it has expired."""
+        kept = await self.installation(db, machine_id)
+        if kept is not None:
+            return kept if password is None else Installation(kept.username, password, kept.product_key)
+        if password is None:
+            raise BadUserInput(
+                FieldProblem("password", "The kept password was erased 7 days after the failure; give one again")
+            )
+        return Installation(username, password)
+
+    async def keep_graphics_password(self, tx: Database, machine_id: str, password: str) -> None:
+        await sealed.put(tx, machine_id, "graphics", self._vault.encrypt(password))
+
+    async def graphics_password(self, db: Database, machine_id: str) -> str | None:
+        kept = await sealed.find(db, machine_id, "graphics")
+        return None if kept is None else self._vault.decrypt(kept)
+
+    async def creation_failed(self, tx: Database, machine_id: str) -> None:
+        """Starts the time for which a retry needs no password."""
+        await sealed.expire(tx, machine_id, "installation", datetime.now(UTC) + KEPT_AFTER_FAILURE)
+
+    async def installation_ended(self, tx: Database, machine_id: str) -> None:
+        await sealed.erase(tx, machine_id, "installation")

@@ -1,0 +1,42 @@
+"""Changes of a machine's rows together with their events, each in one transaction."""
+
+from __future__ import annotations
+
+from infinibay.core.machine_status import OWNED_BY_OPERATIONS, MachineStatus
+from infinibay.db import events, machines
+from infinibay.db.client import Database
+
+# A machine whose domain vanished is failed until the domain is back; a failed creation stays until it is retried.
+DOMAIN_GONE = "The domain is gone from the hypervisor"
+
+
+async def change_status(
+    tx: Database,
+    machine_id: str,
+    status: MachineStatus,
+    *,
+    reason: str | None = None,
+    settle: bool = False,
+    operation_id: str | None = None,
+) -> bool:
+    """Writes a new status and its event `machine.status` {status, previous, reason}; false when nothing changed.
+
+    What libvirt reports does not end `building` or a failed creation; an operation that knows better says `settle`.
+    """
+    machine = await machines.lock(tx, machine_id)
+    if machine is None:
+        return False
+    previous = MachineStatus(machine.status)
+    held = previous in OWNED_BY_OPERATIONS and not (machine.statusReason or "").startswith(DOMAIN_GONE)
+    if (held and not settle) or (previous is status and machine.statusReason == reason):
+        return False
+    await machines.set_status(tx, machine_id, status, reason)
+    await events.append(
+        tx,
+        kind="machine.status",
+        data={"status": status.value, "previous": previous.value, "reason": reason},
+        machine_id=machine_id,
+        operation_id=operation_id,
+        owner_id=machine.userId,
+    )
+    return True

@@ -1,0 +1,137 @@
+"""Keeps the machines' status true: what libvirt reports, on every event and after every connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from infinibay.core.machine_status import MachineStatus
+from infinibay.db import hosts, machines, rows
+from infinibay.db.client import Database
+from infinibay.errors import HypervisorError, Unavailable
+from infinibay.libvirtxml import reader
+from infinibay.log import get_logger
+from infinibay.services.machines.records import DOMAIN_GONE, change_status
+from infinibay.virt.api import ConnectionChanged, DomainInfo, DomainState, Hypervisor
+
+log = get_logger(__name__)
+
+_STATUS = {
+    DomainState.RUNNING: MachineStatus.RUNNING,
+    DomainState.PAUSED: MachineStatus.PAUSED,
+    DomainState.SHUTOFF: MachineStatus.STOPPED,
+    DomainState.CRASHED: MachineStatus.CRASHED,
+}
+_RETRY_SECONDS = 1.0
+
+
+class StatusKeeper:
+    """Feeds the status of a host's machines from the hypervisor's events, never from a failed question."""
+
+    def __init__(self, database: Database, hypervisor: Hypervisor, host_id: str) -> None:
+        self._database = database
+        self._hypervisor = hypervisor
+        self._host_id = host_id
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Follows the hypervisor's events until `stop`."""
+        self._task = asyncio.create_task(self._follow(), name="status-keeper")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _follow(self) -> None:
+        async with self._hypervisor.events() as stream:
+            async for event in stream:
+                if isinstance(event, ConnectionChanged):
+                    await self._until_written(self._connection_changed, event.connected)
+                else:
+                    await self._until_written(self.observe, event.uuid)
+
+    async def _until_written(self, change, *arguments) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN002
+        """Repeats while the database or the hypervisor is away: an event that was taken must not be lost."""
+        while True:
+            try:
+                await change(*arguments)
+                return
+            except Unavailable as error:
+                if arguments != (False,) and not self._hypervisor.connected:
+                    return  # The next connection looks at everything anyway.
+                log.warning("status.delayed", reason=error.message)
+            except Exception:
+                log.exception("status.failed")
+                return
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _connection_changed(self, connected: bool) -> None:
+        await hosts.set_connected(self._database, self._host_id, connected=connected)
+        if connected:
+            await self.reconcile()
+
+    async def reconcile(self) -> None:
+        """Compares all machines with all domains, with one call to the hypervisor."""
+        known = await machines.of_host(self._database, self._host_id)
+        domains = {domain.uuid: domain for domain in await self._hypervisor.domains.list_all()}
+        for machine in known:
+            await self._record(machine, domains.get(machine.id), settle=False)
+        self._report_foreign(domains.values(), {machine.id for machine in known})
+
+    async def observe(self, machine_id: str, operation_id: str | None = None) -> None:
+        """Looks at one domain and records what it does."""
+        await self._observe(machine_id, settle=False, operation_id=operation_id)
+
+    async def settle(self, machine_id: str, operation_id: str | None = None) -> None:
+        """The same at the end of an operation that owned the status."""
+        await self._observe(machine_id, settle=True, operation_id=operation_id)
+
+    async def _observe(self, machine_id: str, *, settle: bool, operation_id: str | None = None) -> None:
+        machine = await machines.find(self._database, machine_id)
+        if machine is None:
+            return
+        domain = await self._hypervisor.domains.find(machine_id)
+        await self._record(machine, domain, settle=settle, operation_id=operation_id)
+
+    async def _record(
+        self, machine: rows.Machine, domain: DomainInfo | None, *, settle: bool, operation_id: str | None = None
+    ) -> None:
+        status, reason = await self._judge(machine, domain)
+        async with self._database.tx() as tx:
+            await change_status(tx, machine.id, status, reason=reason, settle=settle, operation_id=operation_id)
+        await self._record_graphics(machine, domain)
+
+    async def _judge(self, machine: rows.Machine, domain: DomainInfo | None) -> tuple[MachineStatus, str | None]:
+        if domain is None:
+            return MachineStatus.FAILED, f"{DOMAIN_GONE}; powerOn defines it again"
+        status = _STATUS[domain.state]
+        if status is MachineStatus.CRASHED or domain.broken:
+            return MachineStatus.CRASHED, await self._last_words(machine.id) or domain.reason
+        if domain.name != machine.internalName:
+            return status, f"The hypervisor calls the domain {domain.name!r}"
+        return status, None
+
+    async def _last_words(self, machine_id: str) -> str | None:
+        """The line of QEMU's log that tells of the failure, else its last one."""
+        lines = [line for line in await self._hypervisor.domains.log_tail(machine_id, 40) if line.strip()]
+        telling = [line for line in lines if "error" in line.lower() or "crashed" in line.lower()]
+        return (telling or lines or [None])[-1]
+
+    async def _record_graphics(self, machine: rows.Machine, domain: DomainInfo | None) -> None:
+        """Keeps the port of the graphics beside the machine, so that lists need no call to the hypervisor."""
+        active = domain is not None and domain.state in (DomainState.RUNNING, DomainState.PAUSED)
+        known = machine.configuration.graphicPort if machine.configuration else None
+        port = None
+        if active:
+            try:
+                port = reader.graphics_port(await self._hypervisor.domains.xml(machine.id))
+            except HypervisorError as error:
+                log.info("status.graphics_unknown", machine_id=machine.id, reason=error.message)
+        if port != known:
+            await machines.set_graphic_port(self._database, machine.id, port)
+
+    def _report_foreign(self, domains: Iterable[DomainInfo], ours: set[str]) -> None:
+        foreign = sorted(domain.name for domain in domains if domain.uuid not in ours)
+        if foreign:
+            log.info("status.foreign_domains", names=foreign)

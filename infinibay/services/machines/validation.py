@@ -1,0 +1,213 @@
+"""Everything that can be known about a wish for a machine before anything is written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+from infinibay.core import naming, sizing
+from infinibay.core.operating_systems import OPERATING_SYSTEMS, OperatingSystem
+from infinibay.db import departments, machines
+from infinibay.db.client import Database
+from infinibay.errors import FieldProblem
+from infinibay.services.machines.requests import CreateMachineRequest
+from infinibay.virt.api import Capabilities, Hypervisor, PoolInfo
+
+DEFAULT_DEPARTMENT = "Default"
+_NO_TEMPLATE = ("", "custom")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What the machine gets; RAM and disk in GB."""
+
+    cores: int
+    ram_gb: int
+    disk_gb: int
+
+
+@dataclass
+class Checked:
+    """A checked wish: what its texts stand for, and what is wrong with it. Sizes are 0 where they are not known."""
+
+    request: CreateMachineRequest
+    system: OperatingSystem
+    capabilities: Capabilities
+    domain_type: str
+    iso_path: Path
+    pool: PoolInfo | None
+    sizes: Sizes = field(default_factory=lambda: Sizes(0, 0, 0))
+    template_id: str | None = None
+    department_id: str | None = None
+    problems: list[FieldProblem] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+class Validation:
+    """Checks a CreateMachineRequest against rules, database, host and files; every wrong field is named at once."""
+
+    def __init__(
+        self, database: Database, hypervisor: Hypervisor, *, iso_dir: Path, pool_name: str, network: str, wanted_type: str
+    ) -> None:
+        self._database = database
+        self._hypervisor = hypervisor
+        self._iso_dir = iso_dir
+        self._pool_name = pool_name
+        self._network = network
+        self._wanted_type = wanted_type
+
+    async def check(self, request: CreateMachineRequest) -> Checked:
+        """Reads only. Raises HypervisorUnavailable or DatabaseUnavailable where an answer can't be had."""
+        system = OPERATING_SYSTEMS[request.os]
+        checked = Checked(
+            request=request,
+            system=system,
+            capabilities=await self._hypervisor.capabilities(),
+            domain_type=await self._hypervisor.domain_type(self._wanted_type),
+            iso_path=self._iso_dir / system.iso_name,
+            pool=await self._hypervisor.storage.find_pool(self._pool_name),
+        )
+        await self._check_names(checked)
+        await self._check_department(checked)
+        await self._check_sizes(checked)
+        await self._check_extras(checked)
+        await self._check_host(checked)
+        return checked
+
+    async def _check_names(self, checked: Checked) -> None:
+        request, problems = checked.request, checked.problems
+        wrong_name = sizing.name_problems("name", request.name)
+        problems += wrong_name
+        if not wrong_name and await machines.find_by_name_key(self._database, naming.name_key(request.name)):
+            problems.append(
+                FieldProblem("name", f'Machine name "{request.name.strip()}" is already taken', "CONFLICT")
+            )
+        problems += sizing.username_problems(request.username, checked.system.family)
+        problems += sizing.password_problems(request.password)
+        if request.product_key:
+            problems += sizing.product_key_problems(request.product_key)
+
+    async def _check_department(self, checked: Checked) -> None:
+        wanted = checked.request.department_id
+        if not wanted:
+            row = await departments.find_by_name_key(self._database, naming.name_key(DEFAULT_DEPARTMENT))
+        else:
+            row = await departments.find(self._database, wanted) if is_uuid(wanted) else None
+        if row is None:
+            checked.problems.append(FieldProblem("departmentId", "Department not found"))
+        else:
+            checked.department_id = row.id
+
+    async def _check_sizes(self, checked: Checked) -> None:
+        request = checked.request
+        custom = (request.custom_cores, request.custom_ram, request.custom_storage)
+        if (request.template_id or "") in _NO_TEMPLATE:
+            self._take_custom(checked, custom)
+        elif any(value is not None for value in custom):
+            checked.problems.append(FieldProblem("templateId", "Give either a template or custom sizes, not both"))
+        else:
+            await self._take_template(checked, request.template_id or "")
+        if checked.sizes.cores:
+            self._compare_with_host(checked)
+
+    def _take_custom(self, checked: Checked, custom: Sequence[int | None]) -> None:
+        names = ("customCores", "customRam", "customStorage")
+        missing = [name for name, value in zip(names, custom, strict=True) if value is None]
+        if missing:
+            checked.problems += [
+                FieldProblem(name, "Custom hardware specifications are required when not using a template")
+                for name in missing
+            ]
+            return
+        cores, ram, disk = (value or 0 for value in custom)
+        wrong = sizing.size_problems(cores, ram, disk)
+        checked.problems += wrong
+        if not wrong:
+            checked.sizes = Sizes(cores, ram, disk)
+
+    async def _take_template(self, checked: Checked, template_id: str) -> None:
+        row = await machines.template_by_id(self._database, template_id) if is_uuid(template_id) else None
+        if row is None:
+            checked.problems.append(FieldProblem("templateId", "Machine template not found"))
+            return
+        checked.template_id = row.id
+        checked.sizes = Sizes(row.cores, row.ramGB, row.storageGB)
+
+    def _compare_with_host(self, checked: Checked) -> None:
+        sizes = checked.sizes
+        verdict = sizing.host_verdict(
+            cores=sizes.cores,
+            ram_gb=sizes.ram_gb,
+            disk_gb=sizes.disk_gb,
+            system=checked.system,
+            limits=sizing.HostLimits(
+                max_vcpus=checked.capabilities.max_vcpus,
+                host_cpus=checked.capabilities.host_cpus,
+                host_memory_gb=checked.capabilities.host_memory_kib // 1024**2,
+                pool_available_gb=checked.pool.available // 1024**3 if checked.pool else None,
+            ),
+            from_template=checked.template_id is not None,
+        )
+        checked.problems += verdict.problems
+        checked.warnings += verdict.warnings
+
+    async def _check_extras(self, checked: Checked) -> None:
+        request, problems = checked.request, checked.problems
+        if request.pci_bus:
+            problems.append(
+                FieldProblem("pciBus", "Passing PCI devices through is not available yet", "NOT_IMPLEMENTED")
+            )
+        problems += [
+            FieldProblem("firstBootScripts", f"There is no script {script.script_id!r}")
+            for script in request.first_boot_scripts
+        ]
+        wanted = [application.application_id for application in request.applications]
+        if len(set(wanted)) != len(wanted):
+            problems.append(FieldProblem("applications", "An application is named twice"))
+        found = await machines.applications_by_ids(self._database, [one for one in wanted if is_uuid(one)])
+        by_id = {row.id: row for row in found}
+        for application_id in dict.fromkeys(wanted):
+            row = by_id.get(application_id)
+            if row is None:
+                problems.append(FieldProblem("applications", f"There is no application {application_id!r}"))
+            elif checked.system.name not in row.os:
+                problems.append(
+                    FieldProblem("applications", f"{row.name} can't be installed on {checked.system.title}")
+                )
+
+    async def _check_host(self, checked: Checked) -> None:
+        path = checked.iso_path
+        if not path.is_file():
+            checked.problems.append(
+                FieldProblem(
+                    "os",
+                    f"There is no installation medium for {checked.system.title}",
+                    remedy=f"Put its ISO into the ISO directory as {path.name}",
+                )
+            )
+        elif not os.access(path, os.R_OK):
+            checked.problems.append(FieldProblem("os", f"The installation medium {path.name} can't be read"))
+        if checked.system.tpm and checked.domain_type != "test" and not checked.capabilities.tpm:
+            checked.problems.append(
+                FieldProblem(
+                    "os", f"{checked.system.title} needs a TPM, and this host has none to offer", remedy="Install swtpm"
+                )
+            )
+        if checked.domain_type == "qemu":
+            checked.warnings.append("KVM does not run guests on this host: the machine is emulated and slow")
+        active = await self._hypervisor.networks.is_active(self._network)
+        if active is False:
+            checked.warnings.append(f"The network {self._network} is not active; it is started before the machine")
+        checked.warnings.append("The installer is started from its medium and answered by hand")
+
+
+def is_uuid(text: str) -> bool:
+    """Whether a text can be the id of a row; any other text names nothing."""
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return len(text) == 36

@@ -1,0 +1,100 @@
+"""Durable operations as a principal sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from infinibay.core.access import Principal
+from infinibay.db import machines, operations, rows
+from infinibay.db.client import Database
+from infinibay.errors import Conflict, NotFound
+from infinibay.operations.api import Failure
+from infinibay.operations.engine import OperationEngine
+from infinibay.services import cursors
+from infinibay.services.machines.records import DOMAIN_GONE
+from infinibay.services.machines.validation import is_uuid
+
+ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
+
+
+@dataclass(frozen=True)
+class OperationPage:
+    """Some operations, newest first, and the cursor of what follows (None at the end)."""
+
+    items: list[rows.Operation]
+    next: str | None
+
+
+class OperationsService:
+    """A user sees what concerns own machines and what was asked for by the user; administrators see all."""
+
+    def __init__(self, database: Database, engine: OperationEngine) -> None:
+        self._database = database
+        self._engine = engine
+
+    async def find(self, principal: Principal, operation_id: str) -> rows.Operation | None:
+        operation = await operations.find(self._database, operation_id) if is_uuid(operation_id) else None
+        if operation is None or not await self._visible(principal, operation):
+            return None
+        return operation
+
+    async def page(
+        self,
+        principal: Principal,
+        *,
+        machine_id: str | None,
+        state: str | None,
+        kind: str | None,
+        first: int,
+        after: str | None,
+    ) -> OperationPage:
+        if machine_id is not None and not is_uuid(machine_id):
+            return OperationPage([], None)
+        found = await operations.page(
+            self._database,
+            visible_to=None if principal.is_admin else principal.user_id,
+            machine_id=machine_id,
+            state=state,
+            kind=kind,
+            first=first + 1,
+            after=cursors.decode(after) if after else None,
+        )
+        items = found[:first]
+        following = cursors.encode(items[-1].createdAt, items[-1].id) if len(found) > first else None
+        return OperationPage(items, following)
+
+    async def cancel(self, principal: Principal, operation_id: str) -> rows.Operation:
+        """Asks a running operation to end before its next step; it then takes back what it did."""
+        operation = await self.find(principal, operation_id)
+        if operation is None:
+            raise NotFound("Operation not found")
+        if operation.state in ENDED:
+            raise Conflict("The operation has ended already")
+        await self._engine.request_cancel(operation.id)
+        return await self.find(principal, operation_id) or operation
+
+    async def latest(self, machine_ids: Sequence[str]) -> dict[str, rows.Operation]:
+        """The latest operation of each machine, with one statement."""
+        return {str(row.machineId): row for row in await operations.latest_of(self._database, machine_ids)}
+
+    async def failures(self, failed: Sequence[rows.Machine]) -> dict[str, Failure]:
+        """Why each of these machines is `failed`: its latest failed operation, or the domain that vanished."""
+        latest = await operations.latest_failed_of(self._database, [machine.id for machine in failed])
+        found = {str(row.machineId): self._engine.failure_of(row) for row in latest}
+        failures: dict[str, Failure] = {}
+        for machine in failed:
+            reason = machine.statusReason or "The machine failed"
+            failure = found.get(machine.id)
+            if reason.startswith(DOMAIN_GONE) or failure is None:
+                failure = Failure(step=None, code="NOT_FOUND", message=reason)
+            failures[machine.id] = failure
+        return failures
+
+    async def _visible(self, principal: Principal, operation: rows.Operation) -> bool:
+        if principal.is_admin or operation.requestedById == principal.user_id:
+            return True
+        if operation.machineId is None:
+            return False
+        machine = await machines.find(self._database, operation.machineId)
+        return machine is not None and machine.userId == principal.user_id
