@@ -1,0 +1,1 @@
+"""Programs around the product; the shell scripts beside them are the commands to call."""
