@@ -11,8 +11,8 @@ import { ColumnTypeEnum } from '@prisma/driver-adapter-utils'
 import pg from 'pg'
 
 const NAMES_OF_TYPES = {
-  16: 'Boolean', 18: 'Text', 20: 'Int64', 21: 'Int32', 23: 'Int32', 25: 'Text', 26: 'Int64', 1009: 'TextArray',
-  1002: 'TextArray', 1003: 'TextArray', 1005: 'Int32Array', 1700: 'Numeric', 1000: 'BooleanArray',
+  16: 'Boolean', 18: 'Character', 20: 'Int64', 21: 'Int32', 23: 'Int32', 25: 'Text', 26: 'Int64', 1009: 'TextArray',
+  1002: 'CharacterArray', 1003: 'TextArray', 1005: 'Int32Array', 1700: 'Numeric', 1000: 'BooleanArray',
 }
 const ok = (value) => ({ ok: true, value, map: (f) => ok(f(value)), flatMap: (f) => f(value) })
 
@@ -67,6 +67,7 @@ const path = process.argv[2] ?? 'schema.prisma'
 const files = [{ path, content: await readFile(path, 'utf8') }]
 const client = new pg.Client({ connectionString: process.env.DATABASE_URL })
 await client.connect()
+globalThis.PRISMA_WASM_PANIC_REGISTRY = { set_message: (message) => process.stderr.write(`${message}\n`) }
 await loadEngine()
 const connect = async () => ok(queryable(client))
 const factory = {
