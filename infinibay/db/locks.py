@@ -1,0 +1,75 @@
+"""Session advisory locks: a name is held as long as its holder's connection lives, so a dead holder frees it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from hashlib import sha256
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from infinibay.db.connections import connect
+from infinibay.errors import DatabaseUnavailable
+
+
+class LockHolder:
+    """Holds names on one dedicated connection, to tell other processes that this one lives.
+
+    The server ends the connection when the process dies, and with it every name. When the connection is lost, the
+    next call raises DatabaseUnavailable once and the one after it connects again; names held before are no longer.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: AsyncConnection[TupleRow] | None = None
+
+    async def hold(self, name: str) -> bool:
+        """Takes a name until `close`; false when another process holds it."""
+        return bool(await self._value("SELECT pg_try_advisory_lock(%s)", name))
+
+    async def is_free(self, name: str) -> bool:
+        """Whether no process holds a name; a name that this object holds is not free. Takes nothing."""
+        return not await self._value(
+            "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            " AND (classid::bigint << 32) | objid::bigint = %s)",
+            name,
+        )
+
+    async def release(self, name: str) -> None:
+        """Frees a name that this object holds."""
+        await self._value("SELECT pg_advisory_unlock(%s)", name)
+
+    async def close(self) -> None:
+        """Frees all names."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    async def _value(self, statement: str, name: str) -> object:
+        if self._connection is None:
+            self._connection = await connect(self._url, "lock")
+        try:
+            cursor = await self._connection.execute(statement.encode(), [_key(name)])
+            row = await cursor.fetchone()
+        except psycopg.OperationalError as error:
+            await self.close()
+            raise DatabaseUnavailable(f"The connection that holds the locks was lost: {error}") from error
+        return None if row is None else row[0]
+
+
+@asynccontextmanager
+async def try_lock(url: str, name: str) -> AsyncIterator[bool]:
+    """Inside the block the name is held if the value is true; false means that another process holds it."""
+    holder = LockHolder(url)
+    try:
+        yield await holder.hold(name)
+    finally:
+        await holder.close()
+
+
+def _key(name: str) -> int:
+    """The 64-bit number that PostgreSQL knows a name by."""
+    return int.from_bytes(sha256(name.encode()).digest()[:8], "big", signed=True)
