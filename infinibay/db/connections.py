@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import psycopg
@@ -35,8 +36,14 @@ def libpq_url(url: str) -> str:
     if schema is not None:
         options = dict(kept).get("options", "")
         kept = [pair for pair in kept if pair[0] != "options"]
-        kept.append(("options", f"{options} -csearch_path={schema}".strip()))
+        kept.append(("options", f"{options} -c search_path={_escaped(schema)}".strip()))
     return urlunsplit(parts._replace(query=urlencode(kept, quote_via=quote)))
+
+
+def _escaped(schema: str) -> str:
+    """A schema's name as one word of the server's start options."""
+    quoted = '"' + schema.replace('"', '""') + '"'
+    return re.sub(r"([\\\s])", r"\\\1", quoted)
 
 
 async def connect(url: str, purpose: str) -> AsyncConnection[TupleRow]:
