@@ -36,7 +36,7 @@ class DomainInfo:
 
 @dataclass(frozen=True)
 class DomainChanged:
-    """Something happened to this domain; look at it. `detail` is libvirt's word (`started`, `stopped`, `undefined` …)."""
+    """Something happened to this domain; look at it. `detail` is libvirt's word (`started`, `stopped`, `defined` …)."""
 
     uuid: str
     detail: str
@@ -75,7 +75,10 @@ class VolumeInfo:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What this host's hypervisor offers, probed once per connection. `domain_types` is the order of preference."""
+    """What this host's hypervisor offers, probed once per connection. `domain_types` is the order of preference.
+
+    `cpu_modes` and `max_vcpus` hold for every domain type of the host.
+    """
 
     domain_types: tuple[str, ...]
     machine_type: str
@@ -95,6 +98,14 @@ class Capabilities:
     cpu_modes: tuple[str, ...]
     hypervisor_version: str
     libvirt_version: str
+
+
+@dataclass(frozen=True)
+class KvmVerdict:
+    """Whether KVM really runs a guest on this host, and a sentence that says how that was found."""
+
+    works: bool
+    reason: str
 
 
 class Domains(Protocol):
@@ -182,7 +193,13 @@ class Hypervisor(Protocol):
 
     async def capabilities(self) -> Capabilities: ...
     async def domain_type(self, wanted: str) -> str:
-        """`auto` → kvm where KVM really runs a guest (found out once per host boot), else qemu (test on the test driver)."""
+        """`auto` → kvm where KVM really runs a guest (tried once per host boot), else qemu; `test` on that driver.
+
+        Raises Unsupported when the hypervisor does not offer the wanted type.
+        """
+
+    async def kvm_verdict(self) -> KvmVerdict:
+        """Whether KVM really runs a guest, with the reason, for doctor and for a machine's plan."""
 
     def events(self) -> AbstractAsyncContextManager[AsyncIterator[HypervisorEvent]]:
         """A subscription; the first event tells the present state of the connection."""

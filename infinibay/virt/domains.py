@@ -1,0 +1,189 @@
+"""Domains through libvirt, by UUID."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import libvirt
+import libvirt_qemu
+
+from infinibay.errors import (
+    AgentUnresponsive,
+    HostFailure,
+    HypervisorError,
+    HypervisorRefused,
+    ObjectMissing,
+    Unsupported,
+)
+from infinibay.libvirtxml import reader
+from infinibay.log import get_logger
+from infinibay.virt import errors, qemu_log
+from infinibay.virt.api import DomainInfo
+from infinibay.virt.connection import Connection, Kind
+from infinibay.virt.states import describe
+
+log = get_logger(__name__)
+
+T = TypeVar("T")
+
+_LOG_LINES = 400
+_AGENT_MARGIN_SECONDS = 5
+_START_REMEDY = (
+    "Look at the host's resources (free memory, CPUs), at the storage (QEMU's account must reach the disk and the ISO) "
+    "and at the network."
+)
+_UNDEFINE_ALL = (
+    libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+    | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+    | libvirt.VIR_DOMAIN_UNDEFINE_TPM
+)
+# What drivers have learnt only lately, or never, in the order in which it is given up.
+_UNDEFINE_OPTIONAL = (
+    libvirt.VIR_DOMAIN_UNDEFINE_TPM,
+    libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA,
+    libvirt.VIR_DOMAIN_UNDEFINE_NVRAM,
+)
+
+
+class LibvirtDomains:
+    """See `infinibay.virt.api.Domains`."""
+
+    def __init__(self, connection: Connection, log_dir: Path) -> None:
+        self._connection = connection
+        self._log_dir = log_dir
+
+    async def find(self, uuid: str) -> DomainInfo | None:
+        try:
+            return await self._with(Kind.QUERY, uuid, self._info)
+        except ObjectMissing:
+            return None
+
+    async def list_all(self) -> list[DomainInfo]:
+        def look(connection: libvirt.virConnect) -> list[DomainInfo]:
+            # One call for all domains, however many there are.
+            found = connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE, 0)
+            return [
+                self._described(domain, stats.get("state.state", 0), stats.get("state.reason", 0))
+                for domain, stats in found
+            ]
+
+        return await self._connection.call(Kind.QUERY, look)
+
+    async def define(self, xml: str) -> DomainInfo:
+        """Raises ObjectExists when the name belongs to another UUID. A refused XML is logged without its secrets."""
+        try:
+            return await self._connection.call(
+                Kind.CHANGE,
+                lambda connection: self._info(connection.defineXMLFlags(xml, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)),
+            )
+        except HypervisorError as error:
+            log.error("virt.define_failed", reason=error.message, xml=_shown(xml))  # noqa: TRY400 - it is raised on
+            if (taken := errors.name_taken(error)) is not None:
+                raise taken from error
+            raise
+
+    async def start(self, uuid: str) -> None:
+        """A failure says what to look at and what QEMU said."""
+        try:
+            await self._with(Kind.START, uuid, lambda domain: domain.create())
+        except (HostFailure, HypervisorRefused, Unsupported) as error:
+            said = qemu_log.complaints(await self.log_tail(uuid, _LOG_LINES))
+            log.error("virt.start_failed", domain=uuid, reason=error.message, qemu=said[-5:])  # noqa: TRY400
+            words = f" QEMU said: {' | '.join(said[-5:])}" if said else ""
+            raise type(error)(error.message, libvirt_code=error.libvirt_code, remedy=_START_REMEDY + words) from error
+
+    async def shutdown(self, uuid: str) -> None:
+        # Without flags libvirt asks the agent where one is connected, and else the ACPI button.
+        await self._with(Kind.CHANGE, uuid, lambda domain: domain.shutdown())
+
+    async def reboot(self, uuid: str) -> None:
+        await self._with(Kind.CHANGE, uuid, lambda domain: domain.reboot(0))
+
+    async def reset(self, uuid: str) -> None:
+        await self._with(Kind.CHANGE, uuid, lambda domain: domain.reset(0))
+
+    async def suspend(self, uuid: str) -> None:
+        await self._with(Kind.CHANGE, uuid, lambda domain: domain.suspend())
+
+    async def resume(self, uuid: str) -> None:
+        await self._with(Kind.CHANGE, uuid, lambda domain: domain.resume())
+
+    async def destroy(self, uuid: str) -> None:
+        await self._with(Kind.CHANGE, uuid, lambda domain: domain.destroy())
+
+    async def undefine(self, uuid: str) -> None:
+        await self._with(Kind.CHANGE, uuid, _undefine)
+
+    async def xml(self, uuid: str, *, inactive: bool = False, secure: bool = False) -> str:
+        flags = (libvirt.VIR_DOMAIN_XML_INACTIVE if inactive else 0) | (libvirt.VIR_DOMAIN_XML_SECURE if secure else 0)
+
+        def read(domain: libvirt.virDomain) -> str:
+            text: str = domain.XMLDesc(flags)
+            return text
+
+        return await self._with(Kind.QUERY, uuid, read)
+
+    async def log_tail(self, uuid: str, lines: int = 20) -> list[str]:
+        try:
+            return await self._with(Kind.QUERY, uuid, lambda domain: self._log_of(domain, lines))
+        except ObjectMissing:
+            return []
+
+    async def agent_command(self, uuid: str, command: str, seconds: int = 5) -> str:
+        def ask(domain: libvirt.virDomain) -> str:
+            answer: str = libvirt_qemu.qemuAgentCommand(domain, command, seconds, 0)
+            return answer
+
+        try:
+            return await self._with(Kind.CHANGE, uuid, ask, seconds=seconds + _AGENT_MARGIN_SECONDS)
+        except Unsupported as error:
+            if error.libvirt_code != libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED:
+                raise
+            # libvirt's word for a domain without an agent channel.
+            raise AgentUnresponsive(error.message, libvirt_code=error.libvirt_code) from error
+
+    async def _with(
+        self, kind: Kind, uuid: str, function: Callable[[libvirt.virDomain], T], *, seconds: float | None = None
+    ) -> T:
+        return await self._connection.call(
+            kind, lambda connection: function(connection.lookupByUUIDString(uuid)), seconds=seconds
+        )
+
+    def _info(self, domain: libvirt.virDomain) -> DomainInfo:
+        state, reason = domain.state()
+        return self._described(domain, state, reason)
+
+    def _described(self, domain: libvirt.virDomain, state: int, reason: int) -> DomainInfo:
+        described = describe(state, reason)
+        info = DomainInfo(domain.UUIDString(), domain.name(), described.state, described.broken, described.reason)
+        if info.broken and (failure := qemu_log.kvm_failure(self._log_of(domain, _LOG_LINES))):
+            return replace(info, reason=failure)
+        return info
+
+    def _log_of(self, domain: libvirt.virDomain, lines: int) -> list[str]:
+        return qemu_log.tail(self._log_dir / f"{domain.name()}.log", lines)
+
+
+def _undefine(domain: libvirt.virDomain) -> None:
+    flags = _UNDEFINE_ALL
+    for optional in (*_UNDEFINE_OPTIONAL, None):
+        try:
+            domain.undefineFlags(flags)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != libvirt.VIR_ERR_INVALID_ARG or optional is None:
+                raise
+            flags &= ~optional
+        else:
+            return
+
+
+def _shown(xml: str) -> str:
+    try:
+        return reader.without_secrets(xml)
+    except ValueError:
+        return "(not well-formed, so its secrets cannot be told from the rest)"

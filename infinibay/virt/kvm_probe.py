@@ -1,0 +1,144 @@
+"""Whether KVM really runs a guest on this host, found out by running one for a moment and remembered until the reboot.
+
+Some hosts offer a /dev/kvm on which domains start and guests then stand still. The probe's guest (see `kvm_rom.s`)
+ends by itself within 0.1 s where KVM works; where it does not, QEMU stops at the first instruction that it cannot do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pwd
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from infinibay.errors import HostFailure
+from infinibay.host import process
+from infinibay.host.process import Account, Finished
+from infinibay.host.resources import boot_id
+from infinibay.libvirtxml.element import parse
+from infinibay.log import get_logger
+from infinibay.virt import kvm_rom
+from infinibay.virt.api import KvmVerdict
+
+log = get_logger(__name__)
+
+_DEVICE = Path("/dev/kvm")
+_SECONDS = 3.0
+_GOOD = 33  # isa-debug-exit ends QEMU with 2 * value + 1, and the guest writes 16.
+
+
+@dataclass(frozen=True)
+class _Circumstances:
+    """What a verdict holds for: another boot, QEMU or access to the device asks for a new one."""
+
+    boot: str
+    qemu: str
+    device: str
+
+
+class KvmProbe:
+    """Keeps its verdict in `<run_dir>/kvm-probe.json`."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self._file = run_dir / "kvm-probe.json"
+        self._lock = asyncio.Lock()
+
+    async def verdict(self, hypervisor_version: str, account: Account | None) -> KvmVerdict:
+        """`account` is QEMU's own, which has to reach the device; only root can take its place."""
+        async with self._lock:
+            now = _Circumstances(boot_id(), hypervisor_version, f"{_device()} {account}")
+            if (known := self._recall(now)) is not None:
+                return known
+            found = await _run(account if os.geteuid() == 0 else None)
+            log.info("virt.kvm_probed", works=found.works, reason=found.reason)
+            self._remember(now, found)
+            return found
+
+    def _recall(self, now: _Circumstances) -> KvmVerdict | None:
+        try:
+            kept = json.loads(self._file.read_text(encoding="utf-8"))
+            if kept["circumstances"] == asdict(now):
+                return KvmVerdict(bool(kept["works"]), str(kept["reason"]))
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("virt.kvm_verdict_unreadable", file=str(self._file), reason=str(error))
+        return None
+
+    def _remember(self, now: _Circumstances, found: KvmVerdict) -> None:
+        new = self._file.with_name(f".{self._file.name}-{os.getpid()}")
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            new.write_text(json.dumps({"circumstances": asdict(now), **asdict(found)}), encoding="utf-8")
+            new.replace(self._file)
+        except OSError as error:
+            log.warning("virt.kvm_verdict_not_kept", file=str(self._file), reason=str(error))
+
+
+def qemu_account(capabilities_xml: str) -> Account | None:
+    """The account as which libvirt runs QEMU; None where libvirt does not change it."""
+    label = parse(capabilities_xml).findtext("host/secmodel[model='dac']/baselabel[@type='kvm']")
+    if label is None:
+        return None
+    uid, gid = (int(part.lstrip("+")) for part in label.split(":"))
+    try:
+        groups = tuple(os.getgrouplist(pwd.getpwuid(uid).pw_name, gid))
+    except KeyError:
+        groups = (gid,)
+    return Account(uid, gid, groups)
+
+
+async def run_rom(acceleration: str, account: Account | None, seconds: float) -> Finished:
+    """Runs the probe's guest; exit code 33 means that it came to its end. Raises HostFailure without QEMU."""
+    with tempfile.TemporaryDirectory(prefix="infinibay-kvm-") as folder:
+        rom = _write_rom(Path(folder))
+        return await process.run(_command(acceleration, rom), seconds=seconds, account=account)
+
+
+def _write_rom(folder: Path) -> Path:
+    rom = folder / "probe.rom"
+    rom.write_bytes(kvm_rom.image())
+    # QEMU's own account has to read it.
+    folder.chmod(0o755)
+    rom.chmod(0o644)
+    return rom
+
+
+async def _run(account: Account | None) -> KvmVerdict:
+    try:
+        ended = await run_rom("kvm", account, _SECONDS)
+    except HostFailure as error:
+        return KvmVerdict(works=False, reason=error.message)
+    if ended.code == _GOOD:
+        return KvmVerdict(works=True, reason="A test guest ran under KVM.")
+    said = [line for line in ended.stderr.splitlines() if line and "warning:" not in line]
+    if ended.timed_out:
+        words = f": {said[0]}" if said else "."
+        return KvmVerdict(works=False, reason=f"A test guest did not run to its end under KVM{words}")
+    words = f": {said[0]}" if said else "."
+    return KvmVerdict(works=False, reason=f"QEMU could not start a test guest under KVM{words}")
+
+
+def _command(acceleration: str, rom: Path) -> list[str]:
+    return [
+        "qemu-system-x86_64",
+        *("-machine", f"q35,accel={acceleration}"),
+        *("-cpu", "qemu64"),
+        *("-m", "16"),
+        *("-nodefaults", "-nographic", "-no-reboot"),
+        *("-bios", str(rom)),
+        *("-device", "isa-debug-exit,iobase=0xf4,iosize=1"),
+        *("-monitor", "none"),
+        *("-serial", "none"),
+    ]
+
+
+def _device() -> str:
+    try:
+        found = _DEVICE.stat()
+    except OSError as error:
+        return str(error.strerror)
+    return f"{found.st_mode:o} {found.st_uid}:{found.st_gid}"
