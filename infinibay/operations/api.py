@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from infinibay.errors import InfinibayError
 
@@ -35,7 +35,7 @@ class StepContext(Protocol):
         """Adds a line to the operation's kept log. Never a secret."""
 
     async def progress(self, percent: int) -> None:
-        """Publishes how far the present step is, 0–100."""
+        """Publishes how far the present step is, 0 to 100."""
 
     async def cancelled(self) -> bool:
         """Whether somebody asked for the operation's end; long waits look at it."""
@@ -89,3 +89,10 @@ class NewOperation:
     department_id: str | None = None
     requested_by_id: str | None = None
     input: Mapping[str, Any] = field(default_factory=dict)
+
+
+class FaultPoints(Protocol):
+    """Called around each effect, so that a test's process can die there. `step` is the step's name, `undo:<name>` for
+    its compensation, `ended` for the ending."""
+
+    async def reached(self, kind: str, step: str, phase: Literal["before", "after"]) -> None: ...

@@ -1,0 +1,75 @@
+"""The append-only log of events: written with the change it tells of, read from a cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from prisma import Json, types
+
+from infinibay.db import rows
+from infinibay.db.client import Database
+
+CHANNEL = "infinibay_events"
+
+
+async def append(
+    db: Database,
+    *,
+    kind: str,
+    data: Mapping[str, Any],
+    machine_id: str | None = None,
+    operation_id: str | None = None,
+    owner_id: str | None = None,
+    actor_id: str | None = None,
+) -> rows.Event:
+    """Adds an event. It is the transaction's last statement: numbering holds other writers of events off until the
+    commit."""
+    return await db.event.create(
+        data={
+            "kind": kind,
+            "data": Json(dict(data)),
+            "machineId": machine_id,
+            "operationId": operation_id,
+            "ownerId": owner_id,
+            "actorId": actor_id,
+        }
+    )
+
+
+async def page(
+    db: Database, *, owner_id: str | None, machine_id: str | None, after_seq: int, first: int
+) -> list[rows.Event]:
+    """Up to `first` events that follow `after_seq`, oldest first; of one owner's machines or of all (None)."""
+    where: types.EventWhereInput = {"seq": {"gt": after_seq}}
+    if owner_id is not None:
+        where["ownerId"] = owner_id
+    if machine_id is not None:
+        where["machineId"] = machine_id
+    return await db.event.find_many(where=where, order={"seq": "asc"}, take=first)
+
+
+async def since(db: Database, seq: int, *, limit: int) -> list[rows.Event]:
+    """Up to `limit` events after `seq`, oldest first, whomever they concern."""
+    return await page(db, owner_id=None, machine_id=None, after_seq=seq, first=limit)
+
+
+async def last_seq(db: Database) -> int:
+    """The highest number given so far, 0 when there is no event."""
+    newest = await db.event.find_first(order={"seq": "desc"})
+    return newest.seq if newest else 0
+
+
+async def operations_since(db: Database, seq: int) -> tuple[int, frozenset[str]]:
+    """The highest number now and the operations that events after `seq` speak of."""
+    found = await db.query_raw(
+        "SELECT coalesce(max(seq), 0)::text AS last, array_agg(DISTINCT operation_id::text)"
+        " FILTER (WHERE operation_id IS NOT NULL) AS ids FROM events WHERE seq > $1::bigint",
+        seq,
+    )
+    return max(seq, int(found[0]["last"])), frozenset(found[0]["ids"] or ())
+
+
+async def purge(db: Database, days: int) -> int:
+    """Deletes events older than `days`; returns how many."""
+    return await db.execute_raw("DELETE FROM events WHERE at < now() - make_interval(days => $1::int)", days)

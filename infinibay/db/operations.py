@@ -1,0 +1,274 @@
+"""Queries on operations. Each change of an operation and the event that tells of it are one SQL statement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from prisma import Json, types
+
+from infinibay.db import rows
+from infinibay.db.client import Database
+
+EVENT_KIND = "operation.updated"
+
+# The owner of a machine that this operation removed is taken from its earlier event.
+_TELL = """
+INSERT INTO events (kind, machine_id, operation_id, owner_id, actor_id, data)
+SELECT 'operation.updated', o.machine_id, o.id,
+       coalesce((SELECT m.user_id FROM machines m WHERE m.id = o.machine_id),
+                (SELECT e.owner_id FROM events e WHERE e.operation_id = o.id ORDER BY e.seq DESC LIMIT 1)),
+       o.requested_by_id,
+       jsonb_build_object(
+         'kind', o.kind, 'state', o.state, 'step', o.step, 'stepNumber', o.step_number, 'steps', o.steps,
+         'percent', o.percent, 'departmentId', o.department_id,
+         'elapsed', round(extract(epoch FROM coalesce(o.ended_at, clock_timestamp()) - o.started_at)::numeric, 1),
+         'failure', CASE WHEN o.failure_code IS NULL THEN NULL ELSE jsonb_build_object(
+            'step', o.failure_step, 'code', o.failure_code, 'message', o.failure_message, 'remedy', o.failure_remedy)
+         END)
+"""
+
+
+def _told(assignments: str, condition: str) -> str:
+    # Only constants of this module meet here; values travel as parameters.
+    return (
+        f"WITH o AS (UPDATE operations SET {assignments}"  # noqa: S608
+        f" WHERE id = $1::uuid AND ended_at IS NULL AND {condition} RETURNING *) {_TELL} FROM o"
+    )
+
+
+_CREATED = f"{_TELL} FROM operations o WHERE o.id = $1::uuid"
+_START_STEP = _told(
+    "state = 'RUNNING', step = $2::text, step_number = $3::int, percent = NULL,"
+    " started_at = coalesce(started_at, clock_timestamp())",
+    "NOT cancel_requested AND failure_code IS NULL",
+)
+_PROGRESS = _told("percent = $2::int", "percent IS DISTINCT FROM $2::int")
+_FAIL = _told(
+    'state = $2::text::"OperationState", failure_step = $3::text, failure_code = $4::text,'
+    " failure_message = $5::text, failure_remedy = $6::text, started_at = coalesce(started_at, clock_timestamp())",
+    "failure_code IS NULL",
+)
+_CANCEL = _told(
+    "cancel_requested = true, state = CASE WHEN failure_code IS NULL THEN 'CANCELLING' ELSE state END",
+    "NOT cancel_requested",
+)
+_FINISH = _told(
+    "state = CASE WHEN failure_code IS NULL THEN 'SUCCEEDED' WHEN state = 'CANCELLING' THEN 'CANCELLED'"
+    " ELSE 'FAILED' END::\"OperationState\", ended_at = clock_timestamp(),"
+    " percent = CASE WHEN failure_code IS NULL THEN 100 ELSE percent END,"
+    " started_at = coalesce(started_at, clock_timestamp())",
+    "true",
+)
+
+
+async def create(
+    tx: Database,
+    *,
+    kind: str,
+    host_id: str,
+    machine_id: str | None,
+    department_id: str | None,
+    requested_by_id: str | None,
+    input: Mapping[str, Any],
+    steps: int,
+) -> rows.Operation:
+    """Writes a queued operation with its first event."""
+    row = await tx.operation.create(
+        data={
+            "kind": kind,
+            "hostId": host_id,
+            "machineId": machine_id,
+            "departmentId": department_id,
+            "requestedById": requested_by_id,
+            "input": Json(dict(input)),
+            "steps": steps,
+        }
+    )
+    await tx.execute_raw(_CREATED, row.id)
+    return row
+
+
+async def find(db: Database, operation_id: str) -> rows.Operation | None:
+    return await db.operation.find_unique(where={"id": operation_id})
+
+
+async def lock_queue(tx: Database, key: str) -> None:
+    """Until the transaction ends, nobody else decides about the operations of this machine or department."""
+    await tx.execute_raw("SELECT pg_advisory_xact_lock(hashtextextended($1::text, 7270736902))", key)
+
+
+async def active(tx: Database, *, machine_id: str | None, department_id: str | None) -> list[rows.Operation]:
+    """What has not ended of a machine, or of a department itself, in the order of arrival."""
+    return await tx.operation.find_many(
+        where={"machineId": machine_id, "departmentId": department_id, "endedAt": None}
+        if machine_id is None
+        else {"machineId": machine_id, "endedAt": None},
+        order=[{"createdAt": "asc"}, {"id": "asc"}],
+    )
+
+
+async def latest(db: Database, machine_id: str, kind: str | None = None) -> rows.Operation | None:
+    """The newest operation of a machine, if wanted of one kind."""
+    where: types.OperationWhereInput = {"machineId": machine_id}
+    if kind is not None:
+        where["kind"] = kind
+    return await db.operation.find_first(where=where, order=[{"createdAt": "desc"}, {"id": "desc"}])
+
+
+async def latest_of(db: Database, machine_ids: Sequence[str]) -> dict[str, rows.Operation]:
+    """The newest operation of each machine that has one."""
+    return await _newest(db, {"machineId": {"in": list(machine_ids)}})
+
+
+async def latest_failed_of(db: Database, machine_ids: Sequence[str]) -> dict[str, rows.Operation]:
+    """The newest failed or cancelled operation of each machine that has one."""
+    return await _newest(db, {"machineId": {"in": list(machine_ids)}, "NOT": [{"failureCode": None}]})
+
+
+async def _newest(db: Database, where: types.OperationWhereInput) -> dict[str, rows.Operation]:
+    found = await db.operation.find_many(
+        where=where, distinct=["machineId"], order=[{"createdAt": "desc"}, {"id": "desc"}]
+    )
+    return {row.machineId: row for row in found if row.machineId is not None}
+
+
+async def page(
+    db: Database,
+    *,
+    owner_id: str | None,
+    machine_id: str | None,
+    state: rows.OperationState | None,
+    kind: str | None,
+    first: int,
+    after: tuple[datetime, str] | None,
+) -> list[rows.Operation]:
+    """Up to `first` operations, newest first, that follow the cursor; of one owner's machines, or all (None)."""
+    conditions: list[dict[str, Any]] = []
+    if owner_id is not None:
+        owned = await db.machine.find_many(where={"userId": owner_id})
+        conditions.append({"machineId": {"in": [machine.id for machine in owned]}})
+    if machine_id is not None:
+        conditions.append({"machineId": machine_id})
+    if state is not None:
+        conditions.append({"state": state})
+    if kind is not None:
+        conditions.append({"kind": kind})
+    if after is not None:
+        at, operation_id = after
+        conditions.append({"OR": [{"createdAt": {"lt": at}}, {"createdAt": at, "id": {"lt": operation_id}}]})
+    return await db.operation.find_many(
+        where=cast("types.OperationWhereInput", {"AND": conditions}),
+        order=[{"createdAt": "desc"}, {"id": "desc"}],
+        take=first,
+    )
+
+
+async def not_enqueued(
+    db: Database, *, host_id: str | None = None, like: rows.Operation | None = None
+) -> list[rows.Operation]:
+    """Committed operations that no queue has heard of, oldest first: of a host, or of the machine or department of
+    `like` up to itself."""
+    where: types.OperationWhereInput = {"enqueuedAt": None, "endedAt": None}
+    if host_id is not None:
+        where["hostId"] = host_id
+    if like is not None:
+        where["hostId"] = like.hostId
+        where["machineId"] = like.machineId
+        where["createdAt"] = {"lte": like.createdAt}
+        if like.machineId is None:
+            where["departmentId"] = like.departmentId
+    return await db.operation.find_many(where=where, order=[{"createdAt": "asc"}, {"id": "asc"}])
+
+
+async def unfinished(db: Database, host_id: str) -> list[rows.Operation]:
+    """What a host's queue has heard of and has not ended, oldest first."""
+    return await db.operation.find_many(
+        where={"hostId": host_id, "endedAt": None, "NOT": [{"enqueuedAt": None}]},
+        order=[{"createdAt": "asc"}, {"id": "asc"}],
+    )
+
+
+async def set_enqueued(db: Database, operation_id: str, *, enqueued: bool = True) -> None:
+    """Notes that the queue has heard of it, or that it has to hear of it again."""
+    await db.execute_raw(
+        "UPDATE operations SET enqueued_at = CASE WHEN $2::boolean THEN clock_timestamp() END WHERE id = $1::uuid",
+        operation_id,
+        enqueued,
+    )
+
+
+async def start_step(db: Database, operation_id: str, name: str, number: int) -> bool:
+    """Enters step `number` (from 1). False: somebody cancelled, or it failed or ended before; then nothing changed."""
+    return await db.execute_raw(_START_STEP, operation_id, name, number) == 1
+
+
+async def set_progress(db: Database, operation_id: str, percent: int) -> None:
+    await db.execute_raw(_PROGRESS, operation_id, percent)
+
+
+async def fail(
+    db: Database, operation_id: str, *, step: str | None, code: str, message: str, remedy: str | None, cancelled: bool
+) -> None:
+    """Records why it does not go on; the first reason stays."""
+    state = rows.OperationState.CANCELLING if cancelled else rows.OperationState.RUNNING
+    await db.execute_raw(_FAIL, operation_id, state.value, step, code, message, remedy)
+
+
+async def request_cancel(db: Database, operation_id: str) -> bool:
+    """Asks for its end. False when it has ended or was asked before."""
+    return await db.execute_raw(_CANCEL, operation_id) == 1
+
+
+async def finish(db: Database, operation_id: str) -> bool:
+    """Ends it: SUCCEEDED without a failure, otherwise CANCELLED or FAILED. False when it had ended."""
+    return await db.execute_raw(_FINISH, operation_id) == 1
+
+
+async def reached(db: Database, operation_id: str) -> int:
+    """The highest step (from 1) that it ever entered, 0 when none; its events know, whoever began it anew since."""
+    found = await db.query_raw(
+        "SELECT coalesce(max((data->>'stepNumber')::int), 0)::int AS number FROM events WHERE operation_id = $1::uuid",
+        operation_id,
+    )
+    return int(found[0]["number"])
+
+
+async def merge_result(db: Database, operation_id: str, result: Mapping[str, Any]) -> None:
+    await db.execute_raw(
+        "UPDATE operations SET result = result || $2::jsonb WHERE id = $1::uuid", operation_id, Json(dict(result))
+    )
+
+
+async def append_log(db: Database, operation_id: str, line: str) -> None:
+    await db.execute_raw(
+        "UPDATE operations SET log = array_append(log, $2::text) WHERE id = $1::uuid", operation_id, line
+    )
+
+
+async def add_to_failure(db: Database, operation_id: str, sentence: str) -> None:
+    """Adds a sentence to the failure's message, once."""
+    await db.execute_raw(
+        "UPDATE operations SET failure_message = failure_message || ' ' || $2::text"
+        " WHERE id = $1::uuid AND position($2::text IN failure_message) = 0",
+        operation_id,
+        sentence,
+    )
+
+
+async def purge(db: Database, days: int) -> list[str]:
+    """Deletes what ended more than `days` ago and returns its ids. The failure that a failed machine shows stays."""
+    gone = await db.query_raw(
+        "DELETE FROM operations o WHERE o.ended_at < now() - make_interval(days => $1::int)"
+        " AND NOT EXISTS (SELECT 1 FROM machines m WHERE m.id = o.machine_id AND m.status = 'failed'"
+        " AND o.failure_code IS NOT NULL) RETURNING o.id::text AS id",
+        days,
+    )
+    return [row["id"] for row in gone]
+
+
+async def purge_keys_and_secrets(db: Database) -> None:
+    """Deletes idempotency keys older than a day and secrets whose time is over."""
+    await db.execute_raw("DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours'")
+    await db.execute_raw("DELETE FROM secrets WHERE expires_at < now()")

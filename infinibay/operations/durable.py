@@ -1,0 +1,188 @@
+"""The door to DBOS Transact: where its tables lie, what it is asked, and how a worker listens to its host's queue.
+
+Workflows are enqueued without a version, so a new release takes what an old one left waiting. What an old release
+left half-done is started over from its beginning (`takeover`), because only the same version can replay its steps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dbos import DBOS, DBOSClient, DBOSConfig
+
+from infinibay.db.connections import libpq_url
+from infinibay.operations.serializer import JsonSerializer
+
+# Raise it whenever steps are added, removed, renamed or reordered within `run_operation`.
+APPLICATION_VERSION = "1"
+SCHEMA = "dbos"
+WORKFLOW = "run_operation"
+_FIRST, _ORDINARY = 1, 2
+_POLLING_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the durable engine knows of one operation; `state` is its own word (ENQUEUED, PENDING, SUCCESS, …)."""
+
+    operation_id: str
+    state: str
+    executor_id: str | None
+    version: str | None
+
+
+def queue_name(host_id: str) -> str:
+    return f"host-{host_id}"
+
+
+class DurableQueue:
+    """Puts operations into the queues of hosts and asks what became of them. Usable in every role."""
+
+    def __init__(self, database_url: str) -> None:
+        self._url = libpq_url(database_url)
+        self._client: DBOSClient | None = None
+
+    async def open(self) -> None:
+        """Makes or migrates the engine's tables and connects."""
+        _quiet()
+        await asyncio.to_thread(DBOS.migrate, self._url, schema=SCHEMA)
+        self._client = await asyncio.to_thread(
+            lambda: DBOSClient(
+                system_database_url=self._url,
+                dbos_system_schema=SCHEMA,
+                serializer=JsonSerializer(),
+                retry_connection_errors=False,
+            )
+        )
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await asyncio.to_thread(self._client.destroy)
+            self._client = None
+
+    async def enqueue(self, operation_id: str, *, host_id: str, partition: str, first: bool = False) -> None:
+        """Puts it into its host's queue, once. `first`: before what waits in the same partition."""
+        await self._connected().enqueue_async(
+            {
+                "workflow_name": WORKFLOW,
+                "queue_name": queue_name(host_id),
+                "workflow_id": operation_id,
+                "queue_partition_key": partition,
+                "priority": _FIRST if first else _ORDINARY,
+                "application_name": _application(host_id),
+            },
+            operation_id,
+        )
+
+    async def running(self, host_id: str) -> list[Work]:
+        """What executors of this host have claimed and not ended, whether they live or not."""
+        found = await self._connected().list_workflows_async(
+            queue_name=queue_name(host_id), status="PENDING", load_input=False, load_output=False
+        )
+        return [_work(status) for status in found]
+
+    async def known(self, operation_ids: Sequence[str]) -> dict[str, Work]:
+        """What the engine knows of these operations."""
+        if not operation_ids:
+            return {}
+        found = await self._connected().list_workflows_async(
+            workflow_ids=list(operation_ids), load_input=False, load_output=False
+        )
+        return {status.workflow_id: _work(status) for status in found}
+
+    async def resume(self, operation_id: str, host_id: str) -> None:
+        """Gives it back to the queue, where it goes on at the interrupted step."""
+        await self._connected().resume_workflow_async(operation_id, queue_name=queue_name(host_id))
+
+    async def forget(self, operation_ids: Sequence[str]) -> None:
+        """Removes the engine's records of these operations."""
+        if operation_ids:
+            await self._connected().delete_workflows_async(list(operation_ids))
+
+    def _connected(self) -> DBOSClient:
+        if self._client is None:
+            raise RuntimeError("the durable queue is not open")
+        return self._client
+
+
+class DurableWorker:
+    """Listens to one host's queue and runs each claimed operation on this process's event loop."""
+
+    def __init__(
+        self, database_url: str, host_id: str, *, concurrency: int, version: str = APPLICATION_VERSION
+    ) -> None:
+        self._url = libpq_url(database_url)
+        self._host_id = host_id
+        self._concurrency = concurrency
+        self._version = version
+
+    async def start(self, executor_id: str, run: Callable[[str], Awaitable[None]]) -> None:
+        """Begins to take operations. Call it in the event loop that shall run them."""
+        _quiet()
+        DBOS(config=self._config(executor_id))
+        DBOS.workflow(name=WORKFLOW)(_workflow(run))
+        DBOS.listen_queues([queue_name(self._host_id)])
+        # Launching adopts the running loop, so it can't move to a thread; it takes about 50 ms.
+        DBOS.launch()
+        await DBOS.set_latest_application_version_async(self._version)
+        await DBOS.register_queue_async(
+            queue_name(self._host_id),
+            partition_concurrency=1,
+            worker_concurrency=self._concurrency,
+            polling_interval_sec=_POLLING_SECONDS,
+            on_conflict="always_update",
+        )
+
+    async def stop(self) -> None:
+        """Takes no more operations; what runs must have been stopped before."""
+        await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
+
+    def _config(self, executor_id: str) -> DBOSConfig:
+        return DBOSConfig(
+            name=_application(self._host_id),
+            system_database_url=self._url,
+            dbos_system_schema=SCHEMA,
+            application_version=self._version,
+            executor_id=executor_id,
+            serializer=JsonSerializer(),
+            enable_otlp=False,
+            log_level="WARNING",
+        )
+
+
+async def step(name: str, body: Callable[[], Awaitable[Any]]) -> Any:
+    """Runs `body` as a step of the running workflow: once its outcome (JSON) is recorded, it is never run again."""
+
+    async def recorded() -> Any:
+        return await body()
+
+    return await DBOS.run_step_async({"name": name}, recorded)
+
+
+def _workflow(run: Callable[[str], Awaitable[None]]) -> Callable[[str], Awaitable[None]]:
+    async def run_operation(operation_id: str) -> None:
+        await run(operation_id)
+
+    return run_operation
+
+
+def _application(host_id: str) -> str:
+    # Each host's worker counts as an application of its own, because hosts are upgraded one after the other.
+    return f"infinibay-{host_id}"
+
+
+def _work(status: Any) -> Work:
+    return Work(status.workflow_id, status.status, status.executor_id, status.app_version)
+
+
+def _quiet() -> None:
+    """Sends the engine's log lines, from warnings upwards, the way of all others."""
+    logger = logging.getLogger("dbos")
+    # Without a handler it would add one of its own that writes to stderr in another format.
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+    logger.setLevel(logging.WARNING)

@@ -1,0 +1,175 @@
+"""Durable operations as services use them: submit in a transaction, enqueue after it, wait, cancel."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from typing import Literal
+from uuid import uuid4
+
+from infinibay.db import operations as queries
+from infinibay.db.client import Database
+from infinibay.db.rows import Operation
+from infinibay.errors import DatabaseUnavailable, InfinibayError, MachineBusy, NotFound
+from infinibay.log import get_logger
+from infinibay.operations import failures
+from infinibay.operations.admission import Join, Refuse, admit
+from infinibay.operations.api import Failure, FaultPoints, NewOperation, OperationKind
+from infinibay.operations.durable import APPLICATION_VERSION, DurableQueue
+from infinibay.operations.takeover import partition_of
+from infinibay.operations.wakeups import Wakeups
+from infinibay.operations.worker import OperationWorker
+
+log = get_logger(__name__)
+Role = Literal["api", "worker", "all"]
+
+
+class OperationEngine:
+    """The operations of this process. An `api` process writes, enqueues and waits; the others also run what their
+    host's queue holds, in order per machine and in parallel across machines."""
+
+    def __init__(
+        self,
+        kinds: Mapping[str, OperationKind],
+        database: Database,
+        database_url: str,
+        *,
+        host_id: str,
+        budgets: Mapping[str, int],
+        role: Role,
+        executor_id: str | None = None,
+        concurrency: int = 32,
+        retention_days: int = 90,
+        patience: float = 120,
+        sweep_seconds: float = 3,
+        version: str = APPLICATION_VERSION,
+        faults: FaultPoints | None = None,
+    ) -> None:
+        """`budgets`: how many steps of a budget run at once. `concurrency`: operations running at once. `patience`:
+        seconds that a step waits for an absent hypervisor or database. ValueError for a step with an unknown budget."""
+        unknown = {step.budget for kind in kinds.values() for step in kind.steps} - {None, *budgets}
+        if unknown:
+            raise ValueError(f"steps name unknown budgets: {sorted(map(str, unknown))}")
+        self._kinds = dict(kinds)
+        self._database = database
+        self._queue = DurableQueue(database_url)
+        self._wakeups = Wakeups(database, database_url)
+        self._worker: OperationWorker | None = None
+        if role != "api":
+            self._worker = OperationWorker(
+                self._kinds,
+                database,
+                database_url,
+                self._queue,
+                host_id,
+                executor_id=executor_id or f"{host_id}.{os.getpid()}.{uuid4().hex[:8]}",
+                budgets=budgets,
+                concurrency=concurrency,
+                retention_days=retention_days,
+                patience=patience,
+                sweep_seconds=sweep_seconds,
+                version=version,
+                faults=faults,
+            )
+
+    async def start(self) -> None:
+        """Connects, and as a worker takes over what was left and begins to run. Needs the product's tables."""
+        await self._queue.open()
+        await self._wakeups.start()
+        if self._worker is not None:
+            await self._worker.start()
+
+    async def stop(self) -> None:
+        """Interrupts what runs; it goes on at the interrupted step when a worker starts."""
+        if self._worker is not None:
+            await self._worker.stop()
+        await self._wakeups.stop()
+        await self._queue.close()
+
+    async def submit(self, tx: Database, new: NewOperation) -> Operation:
+        """Writes the operation inside the caller's transaction, as its last statements, or returns the one that it
+        joins. Call `enqueue` with its id after the commit. Raises MachineBusy, which names the operation in the way."""
+        if new.kind not in self._kinds:
+            raise InfinibayError(f"This server does not know operations of the kind {new.kind!r}.")
+        await queries.lock_queue(tx, new.machine_id or new.department_id or new.host_id)
+        active = (
+            await queries.active(tx, machine_id=new.machine_id, department_id=new.department_id)
+            if new.machine_id or new.department_id
+            else []
+        )
+        decision = admit(self._kinds, active, new)
+        if isinstance(decision, Join):
+            return decision.operation
+        if isinstance(decision, Refuse):
+            raise MachineBusy(f"The machine is busy: {_spoken(decision.operation.kind)} is under way.")
+        row = await queries.create(
+            tx,
+            kind=new.kind,
+            host_id=new.host_id,
+            machine_id=new.machine_id,
+            department_id=new.department_id,
+            requested_by_id=new.requested_by_id,
+            input=new.input,
+            steps=len(self._kinds[new.kind].steps),
+        )
+        for operation_id in decision.cancel:
+            await queries.request_cancel(tx, operation_id)
+        return row
+
+    async def enqueue(self, operation_id: str) -> None:
+        """Hands a committed operation to its host's queue, after those of the same machine that came before it. When
+        the database is away at this moment, a worker's sweep does it later."""
+        try:
+            row = await queries.find(self._database, operation_id)
+            if row is None or row.enqueuedAt is not None:
+                return
+            for earlier in await queries.not_enqueued(self._database, like=row):
+                await self._queue.enqueue(earlier.id, host_id=earlier.hostId, partition=partition_of(earlier))
+                await queries.set_enqueued(self._database, earlier.id)
+        except DatabaseUnavailable as error:
+            log.warning("operation.enqueue_delayed", operation_id=operation_id, error=error.message)
+
+    async def request(self, new: NewOperation) -> Operation:
+        """`submit` in a transaction of its own and `enqueue`."""
+        async with self._database.tx() as tx:
+            row = await self.submit(tx, new)
+        await self.enqueue(row.id)
+        return row
+
+    async def request_cancel(self, operation_id: str) -> Operation:
+        """Asks for the operation's end: it compensates before its next step. No effect on one that has ended, or that
+        compensates already. Raises NotFound."""
+        await queries.request_cancel(self._database, operation_id)
+        return await self._found(operation_id)
+
+    async def wait(self, operation_id: str, seconds: float) -> Operation:
+        """The operation when it has ended, or as it is after `seconds`. Raises NotFound."""
+        try:
+            async with asyncio.timeout(seconds):
+                with self._wakeups.waiting(operation_id) as news:
+                    while (row := await self._found(operation_id)).endedAt is None:
+                        await news.wait()
+                        news.clear()
+                    return row
+        except TimeoutError:
+            return await self._found(operation_id)
+
+    async def latest(self, machine_id: str, kind: str | None = None) -> Operation | None:
+        """The newest operation of a machine, if wanted of one kind."""
+        return await queries.latest(self._database, machine_id, kind)
+
+    @staticmethod
+    def failure_of(row: Operation) -> Failure | None:
+        """Why it ended, with the lines of its log; None without a failure."""
+        return failures.failure_of(row)
+
+    async def _found(self, operation_id: str) -> Operation:
+        row = await queries.find(self._database, operation_id)
+        if row is None:
+            raise NotFound("Operation not found")
+        return row
+
+
+def _spoken(kind: str) -> str:
+    return kind.replace("_", " ")

@@ -1,0 +1,113 @@
+"""Running one step of an operation: entering it, its budget, patience with what is away for a moment, its failure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Literal, TypeVar
+
+from infinibay.db import operations as queries
+from infinibay.errors import DatabaseUnavailable, HypervisorUnavailable, OperationCancelled
+from infinibay.log import get_logger
+from infinibay.operations.api import Failure, FaultPoints, Step
+from infinibay.operations.context import OperationContext, stored
+from infinibay.operations.failures import failure_from
+from infinibay.operations.pace import backoff
+
+log = get_logger(__name__)
+T = TypeVar("T")
+TRANSIENT = (DatabaseUnavailable, HypervisorUnavailable)
+_BUDGET_LOOK_SECONDS = 1.0
+
+
+class StepRunner:
+    """Runs bodies of steps and compensations. One per process, because budgets count over all operations of a host."""
+
+    def __init__(self, budgets: Mapping[str, int], *, patience: float, faults: FaultPoints | None) -> None:
+        """`patience`: seconds that a step waits for an absent database or hypervisor before it fails."""
+        self._budgets = {name: asyncio.Semaphore(limit) for name, limit in budgets.items()}
+        self._patience = patience
+        self._faults = faults
+
+    async def forward(self, ctx: OperationContext, step: Step, number: int) -> bool:
+        """Runs step `number` (from 1). False when the operation does not go on; the reason is then recorded, unless it
+        is a cancellation that came before the step."""
+        await ctx.ensure_loaded()
+        if not await stored(lambda: queries.start_step(ctx.database, ctx.operation_id, step.name, number)):
+            return False
+        try:
+            async with self._budget(step.budget, ctx):
+                result = await self.effect(ctx, step.name, lambda: step.run(ctx), cancellable=True)
+        except Exception as error:  # noqa: BLE001 - whatever a step raises must end in compensations
+            failure = failure_from(error, step.name)
+            await record(ctx, failure, cancelled=isinstance(error, OperationCancelled))
+            return False
+        if result:
+            await stored(lambda: queries.merge_result(ctx.database, ctx.operation_id, result))
+        return True
+
+    async def effect(
+        self, ctx: OperationContext, name: str, body: Callable[[], Awaitable[T]], *, cancellable: bool
+    ) -> T:
+        """Calls `body`, again and again while the hypervisor or the database is away, for a bounded time."""
+        away: Exception | None = None
+        async for elapsed in backoff(self._patience):
+            if away is not None and cancellable and await ctx.cancelled():
+                raise OperationCancelled from away
+            try:
+                await self._reached(ctx.kind, name, "before")
+                outcome = await body()
+                await self._reached(ctx.kind, name, "after")
+                return outcome
+            except TRANSIENT as error:
+                away = error
+                log.warning("operation.step_waits", step=name, error=error.message, waited=round(elapsed, 1))
+        assert away is not None  # noqa: S101 - the loop ends without a result only after a failed attempt
+        raise away
+
+    async def _reached(self, kind: str, name: str, phase: Literal["before", "after"]) -> None:
+        if self._faults is not None:
+            await self._faults.reached(kind, name, phase)
+
+    @asynccontextmanager
+    async def _budget(self, name: str | None, ctx: OperationContext) -> AsyncIterator[None]:
+        if name is None:
+            yield
+            return
+        places = self._budgets[name]
+        await _take(places, ctx)
+        try:
+            yield
+        finally:
+            places.release()
+
+
+async def _take(places: asyncio.Semaphore, ctx: OperationContext) -> None:
+    while True:
+        try:
+            async with asyncio.timeout(_BUDGET_LOOK_SECONDS):
+                await places.acquire()
+        except TimeoutError:
+            if await ctx.cancelled():
+                raise OperationCancelled from None
+        else:
+            return
+
+
+async def record(ctx: OperationContext, failure: Failure, *, cancelled: bool) -> None:
+    """Writes the failure to the row, with the lines it brings and one of its own."""
+    for line in failure.log:
+        await ctx.log(line)
+    await ctx.log(f"{failure.step}: {failure.message}" if failure.step else failure.message)
+    await stored(
+        lambda: queries.fail(
+            ctx.database,
+            ctx.operation_id,
+            step=failure.step,
+            code=failure.code,
+            message=failure.message,
+            remedy=failure.remedy,
+            cancelled=cancelled,
+        )
+    )
