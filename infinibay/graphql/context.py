@@ -1,0 +1,37 @@
+"""What a resolver knows about its request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import strawberry
+
+from infinibay.core.access import Principal
+from infinibay.errors import InfinibayError, Unauthenticated
+from infinibay.graphql.loaders import Loaders
+from infinibay.services.container import Services
+
+
+@dataclass
+class Context:
+    """One request: who asks, or why nobody does (`refusal`), and the batches of its nested fields."""
+
+    services: Services
+    principal: Principal | None
+    graphic_host: str
+    refusal: InfinibayError | None = None
+    loaders: Loaders = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.loaders = Loaders(self.services.operations)
+
+    @property
+    def caller(self) -> Principal:
+        """The user behind the request. Raises what kept the request anonymous."""
+        if self.principal is None:
+            raise self.refusal or Unauthenticated
+        return self.principal
+
+
+Info: TypeAlias = strawberry.Info[Context, None]

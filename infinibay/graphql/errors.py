@@ -1,0 +1,127 @@
+"""Errors as clients see them: a message, `extensions.code`, and where there are any `fields`, `remedy`, `reference`.
+
+Only InfinibayErrors show what they say; anything else is masked and logged under its reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+from graphql import ExecutionResult as CoreResult
+from graphql import GraphQLError, GraphQLSyntaxError, OperationDefinitionNode
+from strawberry.extensions import SchemaExtension
+from strawberry.types import ExecutionResult
+
+from infinibay.errors import BadUserInput, Conflict, HypervisorError, InfinibayError, UniqueViolation
+from infinibay.log import get_logger
+
+log = get_logger(__name__)
+
+INTERNAL = "INTERNAL_SERVER_ERROR"
+_MASKED = "Something went wrong inside the server"
+
+
+class ErrorCodes(SchemaExtension):
+    """Gives every error of a result its code, over HTTP and WebSocket alike."""
+
+    def on_validate(self) -> Iterator[None]:
+        yield
+        document = self.execution_context.graphql_document
+        if document is None or self.execution_context.provided_operation_name is not None:
+            return
+        operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+        if len(operations) > 1:
+            self.execution_context.pre_execution_errors = [
+                GraphQLError(
+                    "Must provide operation name if query contains multiple operations.",
+                    extensions={"code": "OPERATION_RESOLUTION_FAILURE"},
+                )
+            ]
+
+    def on_operation(self) -> Iterator[None]:
+        yield
+        result = self.execution_context.result
+        if isinstance(result, (CoreResult, ExecutionResult)) and result.errors:
+            result.errors = [coded(error) for error in result.errors]
+
+
+def coded(error: GraphQLError) -> GraphQLError:
+    """The error with its code; one that has a code already stays as it is."""
+    if error.extensions and "code" in error.extensions:
+        return error
+    message, extensions = _told(error)
+    return GraphQLError(
+        message,
+        nodes=error.nodes,
+        source=error.source,
+        positions=error.positions,
+        path=error.path,
+        extensions=extensions,
+    )
+
+
+def _told(error: GraphQLError) -> tuple[str, dict[str, Any]]:
+    cause = _cause(error)
+    if isinstance(cause, InfinibayError):
+        return _explained(cause)
+    if cause is not None:
+        return masked(cause)
+    if isinstance(error, GraphQLSyntaxError):
+        return error.message, {"code": "GRAPHQL_PARSE_FAILED"}
+    if error.path is not None or error.message.startswith("Variable '"):
+        return error.message, {"code": "BAD_USER_INPUT"}
+    return error.message, {"code": "GRAPHQL_VALIDATION_FAILED"}
+
+
+def _cause(error: GraphQLError) -> Exception | None:
+    """The exception behind it that is not GraphQL's own."""
+    cause: BaseException | None = error.original_error
+    while isinstance(cause, GraphQLError):
+        cause = cause.original_error
+    return cause if isinstance(cause, Exception) else None
+
+
+def _explained(error: InfinibayError) -> tuple[str, dict[str, Any]]:
+    if error.code == INTERNAL and not isinstance(error, HypervisorError):
+        return masked(error)
+    extensions: dict[str, Any] = {"code": error.code}
+    if error.code == INTERNAL:
+        extensions["reference"] = _logged(error)
+    if fields := _fields(error):
+        extensions["fields"] = fields
+    if error.remedy:
+        extensions["remedy"] = error.remedy
+    return error.message, extensions
+
+
+def _fields(error: InfinibayError) -> list[dict[str, str]]:
+    match error:
+        case BadUserInput():
+            return [
+                {
+                    "field": problem.field,
+                    "message": problem.message,
+                    "code": problem.code,
+                    **({"remedy": problem.remedy} if problem.remedy else {}),
+                }
+                for problem in error.problems
+            ]
+        case Conflict(field=str(field)):
+            return [{"field": field, "message": error.message, "code": error.code}]
+        case UniqueViolation():
+            return [{"field": field, "message": error.message, "code": error.code} for field in error.fields]
+        case _:
+            return []
+
+
+def masked(error: BaseException) -> tuple[str, dict[str, Any]]:
+    """What a client may know of an unexpected error: a reference to the log's line."""
+    return _MASKED, {"code": INTERNAL, "reference": _logged(error)}
+
+
+def _logged(error: BaseException) -> str:
+    reference = uuid4().hex
+    log.error("graphql.internal_error", reference=reference, exc_info=error)
+    return reference

@@ -1,0 +1,128 @@
+"""What every root field goes through before and after its resolver, in one place.
+
+A query: permission → texts. A mutation: audit entry → permission → texts → idempotency key → resolver → audit end.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from graphql import GraphQLArgument, GraphQLSchema, GraphQLString
+
+from infinibay.core.access import Rule
+from infinibay.core.identifiers import canonical
+from infinibay.errors import InfinibayError, TooManyRequests
+from infinibay.graphql.areas import area_of
+from infinibay.graphql.auth_users.types import LoginResponse
+from infinibay.graphql.common import SuccessType
+from infinibay.graphql.context import Context
+from infinibay.graphql.machines.types import Machine
+from infinibay.graphql.permissions import demand
+from infinibay.graphql.replay import frozen, thawed
+from infinibay.graphql.texts import check
+
+Resolver = Callable[..., Any]
+_KEY = "idempotencyKey"
+
+
+def protect(schema: GraphQLSchema, rules: Mapping[str, Rule]) -> None:
+    """Wraps every root field. Raises InfinibayError for a field without a rule and for a rule without a field."""
+    roots = [root for root in (schema.query_type, schema.mutation_type, schema.subscription_type) if root]
+    fields = {f"{root.name}.{name}": (root, name, field) for root in roots for name, field in root.fields.items()}
+    if wrong := sorted(fields.keys() ^ rules.keys()):
+        raise InfinibayError(f"Each root field needs exactly one rule; look at: {', '.join(wrong)}")
+    for full_name, (root, name, field) in fields.items():
+        rule = rules[full_name]
+        if field.resolve is None:
+            raise InfinibayError(f"{full_name} has no resolver")
+        if root is schema.mutation_type:
+            field.resolve = _mutation(name, area_of(field), rule, field.resolve)
+            field.args[_KEY] = GraphQLArgument(GraphQLString)
+        else:
+            field.resolve = _query(rule, field.resolve)
+
+
+def _query(rule: Rule, resolve: Resolver) -> Resolver:
+    def guarded(source: Any, info: Any, **arguments: Any) -> Any:
+        demand(rule, info.context)
+        check(arguments)
+        return resolve(source, info, **arguments)
+
+    return guarded
+
+
+def _mutation(name: str, area: str, rule: Rule, resolve: Resolver) -> Resolver:
+    async def guarded(source: Any, info: Any, **arguments: Any) -> Any:
+        context: Context = info.context
+
+        async def answer() -> Any:
+            demand(rule, context)
+            check(arguments)
+            key = arguments.pop(_KEY, None)
+
+            async def call() -> Any:
+                result = resolve(source, info, **arguments)
+                return await result if inspect.isawaitable(result) else result
+
+            if key is None or rule is Rule.PUBLIC:
+                return await call()
+            return await _once(context, key, name, arguments, call)
+
+        if context.principal is None and rule is not Rule.PUBLIC:
+            return await answer()
+        return await _audited(context, name, _machine_id(area, arguments), dict(arguments), answer)
+
+    return guarded
+
+
+async def _once(
+    context: Context, key: str, name: str, arguments: Mapping[str, Any], call: Callable[[], Awaitable[Any]]
+) -> Any:
+    """The resolver's own result the first time, one made again from what was kept of it later."""
+    fresh: list[Any] = []
+
+    async def run() -> dict[str, Any]:
+        fresh.append(await call())
+        return frozen(fresh[0])
+
+    outcome = await context.services.idempotency.once(context.caller, key, name, arguments, run)
+    return fresh[0] if fresh else await thawed(context, outcome)
+
+
+async def _audited(
+    context: Context,
+    name: str,
+    machine_id: str | None,
+    arguments: Mapping[str, Any],
+    answer: Callable[[], Awaitable[Any]],
+) -> Any:
+    audit = context.services.audit
+    # Anonymous attempts are written at their end: a throttled one leaves no entry, so nobody can fill the table.
+    entry = await audit.begin(context.principal, name, machine_id, arguments) if context.principal else None
+    outcome, actor_id = "INTERNAL_SERVER_ERROR", None
+    try:
+        result = await answer()
+        outcome = "refused" if isinstance(result, SuccessType) and not result.success else "ok"
+        if isinstance(result, Machine):
+            machine_id = result.row.id
+        if isinstance(result, LoginResponse):
+            actor_id = str(result.user.id)
+    except InfinibayError as error:
+        outcome = error.code
+        raise
+    finally:
+        if entry is None and outcome != TooManyRequests.code:
+            entry = await audit.begin(None, name, machine_id, arguments)
+        if entry is not None:
+            await audit.end(entry, outcome, actor_id=actor_id, machine_id=machine_id)
+    return result
+
+
+def _machine_id(area: str, arguments: Mapping[str, Any]) -> str | None:
+    """The machine that a mutation of the area machines names."""
+    if area != "machines":
+        return None
+    named = arguments.get("id") or arguments.get("input", {}).get("id")
+    return canonical(named) if isinstance(named, str) else None

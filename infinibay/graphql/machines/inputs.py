@@ -1,0 +1,161 @@
+"""What clients send about machines; only its shape is checked here."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import strawberry
+
+from infinibay.graphql.common import OrderByDirection, optional_id
+from infinibay.graphql.scalars import JSONObject
+from infinibay.services.machines import requests
+
+
+@strawberry.enum
+class MachineOs(Enum):
+    WINDOWS10 = "windows10"
+    WINDOWS11 = "windows11"
+    FEDORA = "fedora"
+    UBUNTU = "ubuntu"
+
+
+@strawberry.enum
+class MachineOrderByField(Enum):
+    """CONFIG stands for the default order: there is no such column."""
+
+    ID = "id"
+    CONFIG = "config"
+    STATUS = "status"
+    USER_ID = "userId"
+    TEMPLATE_ID = "templateId"
+    CREATED_AT = "createdAt"
+
+
+@strawberry.input
+class MachineOrderBy:
+    field_name: MachineOrderByField | None = MachineOrderByField.CREATED_AT
+    direction: OrderByDirection | None = OrderByDirection.DESC
+
+    def to_request(self) -> requests.MachineOrder:
+        descending = self.direction is not OrderByDirection.ASC
+        match self.field_name:
+            case MachineOrderByField.ID:
+                return requests.MachineOrder("id", descending)
+            case MachineOrderByField.STATUS:
+                return requests.MachineOrder("status", descending)
+            case MachineOrderByField.USER_ID:
+                return requests.MachineOrder("userId", descending)
+            case MachineOrderByField.TEMPLATE_ID:
+                return requests.MachineOrder("templateId", descending)
+            case _:
+                return requests.MachineOrder("createdAt", descending)
+
+
+@strawberry.input
+class MachineApplicationInputType:
+    """`machineId` is accepted and not looked at: the machine is the one being created."""
+
+    machine_id: str | None = strawberry.UNSET
+    application_id: str
+    parameters: JSONObject | None = strawberry.UNSET
+
+    def to_request(self) -> requests.ApplicationRequest:
+        return requests.ApplicationRequest(self.application_id, self.parameters or {})
+
+
+@strawberry.input
+class FirstBootScriptInputType:
+    script_id: str
+    input_values: JSONObject
+
+    def to_request(self) -> requests.ScriptRequest:
+        return requests.ScriptRequest(self.script_id, self.input_values)
+
+
+@strawberry.input
+class CreateMachineInputType:
+    """Either a template or all three custom sizes, in GB. An empty `departmentId` means the department Default."""
+
+    name: str
+    os: MachineOs
+    username: str
+    password: str
+    product_key: str | None = strawberry.UNSET
+    department_id: strawberry.ID | None = strawberry.ID("")
+    template_id: str | None = strawberry.UNSET
+    custom_cores: int | None = strawberry.UNSET
+    custom_ram: int | None = strawberry.UNSET
+    custom_storage: int | None = strawberry.UNSET
+    pci_bus: str | None = None
+    applications: list[MachineApplicationInputType] = strawberry.field(default_factory=list)
+    first_boot_scripts: list[FirstBootScriptInputType] = strawberry.field(default_factory=list)
+
+    def to_request(self) -> requests.CreateMachineRequest:
+        return requests.CreateMachineRequest(
+            name=self.name,
+            os=self.os.value,
+            username=self.username,
+            password=self.password,
+            product_key=self.product_key or None,
+            department_id=self.department_id or None,
+            template_id=self.template_id or None,
+            custom_cores=_sent(self.custom_cores),
+            custom_ram=_sent(self.custom_ram),
+            custom_storage=_sent(self.custom_storage),
+            pci_bus=self.pci_bus or None,
+            applications=tuple(one.to_request() for one in self.applications),
+            first_boot_scripts=tuple(one.to_request() for one in self.first_boot_scripts),
+        )
+
+
+@strawberry.input
+class UpdateMachineHardwareInput:
+    """What is left out stays as it is; `gpuPciAddress: null` takes the GPU away."""
+
+    id: strawberry.ID
+    cpu_cores: int | None = strawberry.UNSET
+    ram_gb: int | None = strawberry.field(name="ramGB", default=strawberry.UNSET)
+    gpu_pci_address: str | None = strawberry.UNSET
+
+    def to_changes(self) -> dict[str, int | str | None]:
+        sizes: dict[str, int | str | None] = {"cpuCores": self.cpu_cores, "ramGB": self.ram_gb}
+        changes = {name: value for name, value in sizes.items() if value is not strawberry.UNSET and value is not None}
+        if self.gpu_pci_address is not strawberry.UNSET:
+            changes["gpuPciAddress"] = self.gpu_pci_address
+        return changes
+
+
+@strawberry.input
+class UpdateMachineNameInput:
+    id: strawberry.ID
+    name: str
+
+
+@strawberry.input
+class UpdateMachineUserInput:
+    """No `userId` leaves the machine without an owner."""
+
+    id: strawberry.ID
+    user_id: str | None = strawberry.UNSET
+
+
+@strawberry.input
+class MachineFilter:
+    search: str | None = strawberry.UNSET
+    status: list[str] | None = strawberry.UNSET
+    department_id: strawberry.ID | None = strawberry.UNSET
+    user_id: strawberry.ID | None = strawberry.UNSET
+    os: list[str] | None = strawberry.UNSET
+
+    def to_request(self) -> requests.MachineFilter:
+        return requests.MachineFilter(
+            search=self.search or None,
+            status=tuple(self.status or ()),
+            department_id=optional_id(self.department_id),
+            user_id=optional_id(self.user_id),
+            os=tuple(word.lower() for word in self.os or ()),
+        )
+
+
+def _sent(number: int | None) -> int | None:
+    return None if number is strawberry.UNSET else number

@@ -1,0 +1,1 @@
+"""Durable operations and the events they leave behind."""

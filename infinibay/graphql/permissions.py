@@ -1,0 +1,56 @@
+"""The one table of what each root field demands. Whose thing it is, the services ask of `core.access`."""
+
+from __future__ import annotations
+
+from infinibay.core.access import Rule, allows
+from infinibay.errors import Forbidden
+from infinibay.graphql.context import Context
+
+RULES: dict[str, Rule] = {
+    # auth-users
+    "Query.currentUser": Rule.USER,
+    "Mutation.login": Rule.PUBLIC,
+    "Mutation.logout": Rule.USER,
+    "Mutation.revokeSessions": Rule.USER,
+    # departments
+    "Query.departments": Rule.USER,
+    "Query.department": Rule.USER,
+    "Query.findDepartmentByName": Rule.USER,
+    "Mutation.createDepartment": Rule.ADMIN,
+    "Mutation.updateDepartmentName": Rule.ADMIN,
+    "Mutation.destroyDepartment": Rule.ADMIN,
+    # machines
+    "Query.machine": Rule.USER,
+    "Query.machines": Rule.USER,
+    "Query.machinesPage": Rule.USER,
+    "Query.graphicConnection": Rule.USER,
+    "Query.planMachine": Rule.ADMIN,
+    "Mutation.createMachine": Rule.ADMIN,
+    "Mutation.retryMachine": Rule.ADMIN,
+    "Mutation.updateMachineHardware": Rule.ADMIN,
+    "Mutation.updateMachineName": Rule.ADMIN,
+    "Mutation.updateMachineUser": Rule.ADMIN,
+    "Mutation.moveMachine": Rule.ADMIN,
+    "Mutation.setAutostart": Rule.USER,
+    "Mutation.executeCommand": Rule.ADMIN,
+    "Mutation.powerOn": Rule.USER,
+    "Mutation.powerOff": Rule.USER,
+    "Mutation.forcePowerOff": Rule.USER,
+    "Mutation.suspend": Rule.USER,
+    "Mutation.resumeMachine": Rule.USER,
+    "Mutation.restartMachine": Rule.USER,
+    "Mutation.rebootMachine": Rule.USER,
+    "Mutation.resetMachine": Rule.USER,
+    "Mutation.destroyMachine": Rule.USER,
+    # operations
+    "Query.operation": Rule.USER,
+    "Query.operations": Rule.USER,
+    "Query.machineEvents": Rule.USER,
+    "Mutation.cancelOperation": Rule.USER,
+}
+
+
+def demand(rule: Rule, context: Context) -> None:
+    """Raises Unauthenticated (or what kept the request anonymous), or Forbidden."""
+    if not allows(rule, context.principal) and context.caller:
+        raise Forbidden

@@ -1,0 +1,60 @@
+"""The whole schema, guarded; `python -m infinibay.graphql.schema` writes the committed text of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.schema.config import StrawberryConfig
+from strawberry.tools import merge_types
+from strawberry.types import ExecutionContext
+
+from infinibay.graphql.auth_users.mutations import UserMutations
+from infinibay.graphql.auth_users.queries import UserQueries
+from infinibay.graphql.departments.mutations import DepartmentMutations
+from infinibay.graphql.departments.queries import DepartmentQueries
+from infinibay.graphql.errors import ErrorCodes
+from infinibay.graphql.guard import protect
+from infinibay.graphql.limits import extensions
+from infinibay.graphql.machines.mutations import MachineMutations, PowerMutations
+from infinibay.graphql.machines.queries import MachineQueries
+from infinibay.graphql.operations.mutations import OperationMutations
+from infinibay.graphql.operations.queries import OperationQueries
+from infinibay.graphql.permissions import RULES
+from infinibay.graphql.scalars import SCALARS
+
+COMMITTED = Path(__file__).with_name("schema.graphql")
+
+Query = merge_types("Query", (UserQueries, DepartmentQueries, MachineQueries, OperationQueries))
+Mutation = merge_types(
+    "Mutation", (UserMutations, DepartmentMutations, MachineMutations, PowerMutations, OperationMutations)
+)
+
+
+class Schema(strawberry.Schema):
+    """Errors are logged where they are masked, not twice."""
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        pass
+
+
+def build() -> Schema:
+    """Raises InfinibayError when a root field has no rule, or a rule no field."""
+    schema = Schema(
+        query=Query,
+        mutation=Mutation,
+        extensions=[*extensions(), ErrorCodes],
+        config=StrawberryConfig(scalar_map=SCALARS),
+    )
+    protect(schema._schema, RULES)  # noqa: SLF001 - strawberry has no public door to the core schema.
+    return schema
+
+
+def main() -> None:
+    """Writes the schema's text beside this file."""
+    COMMITTED.write_text(build().as_str() + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""What no text of a client may hold, whatever field it is for: checked once, before any resolver."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from infinibay.errors import BadUserInput, FieldProblem
+
+LONGEST_TEXT = 8192
+LONGEST_LIST = 1000
+DEEPEST = 20
+_LARGEST = 2**63 - 1
+# PostgreSQL keeps neither, and no file system or XML carries them.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def check(arguments: Mapping[str, Any]) -> None:
+    """Walks all values of a root field's arguments. Raises BadUserInput that names every wrong field."""
+    problems: list[FieldProblem] = []
+    waiting: list[tuple[str, Any, int]] = [(name, value, 0) for name, value in arguments.items()]
+    while waiting:
+        path, value, depth = waiting.pop()
+        if message := _problem(value, depth):
+            problems.append(FieldProblem(path.removeprefix("input."), message.format(path=path.removeprefix("input."))))
+        elif isinstance(value, Mapping):
+            for key, item in value.items():
+                if _UNSTORABLE.search(str(key)):
+                    problems.append(FieldProblem(path, f"{path} has a key with characters that can't be kept"))
+                else:
+                    waiting.append((f"{path}.{key}", item, depth + 1))
+        elif isinstance(value, (list, tuple)):
+            waiting += [(f"{path}.{position}", item, depth + 1) for position, item in enumerate(value)]
+    if problems:
+        raise BadUserInput(*sorted(problems, key=lambda problem: problem.field))
+
+
+def _problem(value: Any, depth: int) -> str | None:
+    """What is wrong with one value by itself; `{path}` stands for its field."""
+    match value:
+        case str() if len(value) > LONGEST_TEXT:
+            return f"{{path}} has at most {LONGEST_TEXT} characters, not {len(value)}"
+        case str() if _UNSTORABLE.search(value):
+            return "{path} has NUL characters or lone surrogates, which can't be kept"
+        case bool():
+            return None
+        case int() if not -_LARGEST - 1 <= value <= _LARGEST:
+            return "{path} does not fit into 64 bits"
+        case float() if not math.isfinite(value):
+            return "{path} is not a finite number"
+        case list() if len(value) > LONGEST_LIST:
+            return f"{{path}} has at most {LONGEST_LIST} items, not {len(value)}"
+        case Mapping() | list() if depth > DEEPEST:
+            return f"{{path}} is nested deeper than {DEEPEST} levels"
+        case _:
+            return None

@@ -1,0 +1,69 @@
+"""The audit trail: who did what through which mutation, with which result, secrets replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from infinibay.core.access import Principal
+from infinibay.db import audit
+from infinibay.db.client import Database
+from infinibay.errors import DatabaseError, DatabaseUnavailable
+from infinibay.log import get_logger
+
+log = get_logger(__name__)
+
+# Whole values of these names are replaced, at any depth: what lies in them may be a secret.
+_SECRET = frozenset(
+    {"password", "currentPassword", "passwordConfirmation", "productKey", "token", "inputValues", "parameters"}
+)
+_LONGEST_TEXT = 200
+_DEEPEST = 6
+
+
+class AuditService:
+    """An entry is begun before the mutation and ended after it, so that one cut off by a crash shows `started`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def begin(
+        self, principal: Principal | None, action: str, machine_id: str | None, arguments: Mapping[str, Any]
+    ) -> int:
+        """Returns the number of the entry."""
+        return await audit.begin(
+            self._database,
+            actor_id=principal.user_id if principal else None,
+            action=action,
+            machine_id=machine_id,
+            arguments={str(name): _shown(str(name), value) for name, value in arguments.items()},
+        )
+
+    async def end(self, entry: int, result: str, *, actor_id: str | None = None, machine_id: str | None = None) -> None:
+        """`result` is `ok`, `refused` or an error's code. What happened has happened: if the database fails now, the
+        entry stays `started` and the log tells the result."""
+        try:
+            await audit.end(self._database, entry, actor_id=actor_id, machine_id=machine_id, result=result)
+        except (DatabaseError, DatabaseUnavailable):
+            log.exception("audit.entry_not_ended", entry=entry, result=result)
+
+
+def _shown(name: str, value: Any, depth: int = 0) -> Any:
+    """A value as the trail keeps it: short, storable, without secrets."""
+    if name in _SECRET:
+        return "***"
+    if depth > _DEEPEST:
+        return "…"
+    if isinstance(value, Mapping):
+        return {_storable(str(key)): _shown(str(key), item, depth + 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_shown("", item, depth + 1) for item in value[:50]]
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    return _storable(str(getattr(value, "name", value)))
+
+
+def _storable(text: str) -> str:
+    """The beginning of a text, without what PostgreSQL can't keep."""
+    short = text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + "…"
+    return short.encode("utf-8", "replace").decode().replace("\0", "�")

@@ -1,0 +1,132 @@
+"""Logging in, and who is behind an access token."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+
+from infinibay.core.access import Principal, Role, may_edit_user
+from infinibay.core.accounts import email_key
+from infinibay.core.identifiers import canonical
+from infinibay.db import rows, sessions, users
+from infinibay.db.client import Database
+from infinibay.errors import Forbidden, NotFound, Unauthenticated
+from infinibay.secrets import Vault
+from infinibay.services.passwords import Passwords
+from infinibay.services.throttle import LoginThrottle
+
+_ALGORITHM = "HS256"
+_INVALID = "The access token is not valid; log in again"
+_EXPIRED = "The session has expired; log in again"
+_ENDED = "The session has ended; log in again"
+
+
+@dataclass(frozen=True)
+class LoginResult:
+    """A session's user and its token, which is shown once and kept nowhere."""
+
+    user: rows.User
+    token: str = field(repr=False)
+
+
+def token_key(tokenkey: str | None, vault: Vault) -> bytes:
+    """The 32 bytes that sign access tokens: from the setting TOKENKEY, else from the key file."""
+    return hashlib.sha256(tokenkey.encode()).digest() if tokenkey else vault.token_key()
+
+
+class AuthService:
+    """Tokens are JWTs (HS256) with the claims userId, userRole, sid, iat and exp; each has a session row that is
+    looked at with every request, so that it ends at once by logout, revocation, password or role change, deletion."""
+
+    def __init__(
+        self,
+        database: Database,
+        passwords: Passwords,
+        key: bytes,
+        *,
+        lifetime: timedelta,
+        throttle: LoginThrottle | None = None,
+    ) -> None:
+        self._database = database
+        self._passwords = passwords
+        self._key = key
+        self._lifetime = lifetime
+        self._throttle = throttle or LoginThrottle()
+
+    async def login(self, email: str, password: str) -> LoginResult:
+        """Opens a session. Unauthenticated is the same for an unknown address and a wrong password."""
+        account = email_key(email)
+        self._throttle.attempt(account)
+        user = await users.find_by_email_key(self._database, account)
+        stored = user.passwordHash if user is not None and user.deletedAt is None else None
+        if not await self._passwords.matches(password, stored) or user is None or stored is None:
+            raise Unauthenticated("Invalid credentials")
+        self._throttle.succeeded(account)
+        if self._passwords.outdated(stored):
+            renewed = await self._passwords.hash(password)
+            await users.replace_password_hash(self._database, user.id, stored, renewed)
+        return await self._open(user)
+
+    async def authenticate(self, token: str) -> Principal:
+        """The principal of a token. Raises Unauthenticated with the reason."""
+        claims = self._claims(token)
+        session_id = canonical(str(claims["sid"]))
+        session = await sessions.find_with_user(self._database, session_id) if session_id else None
+        if session is None or session.user is None or session.userId != claims["userId"]:
+            raise Unauthenticated(_INVALID)
+        if session.revokedAt is not None or session.user.deletedAt is not None:
+            raise Unauthenticated(_ENDED)
+        if session.expiresAt <= datetime.now(UTC):
+            raise Unauthenticated(_EXPIRED)
+        if session.user.role != claims["userRole"]:
+            raise Unauthenticated(_ENDED)
+        return Principal(user_id=session.userId, role=Role(session.user.role), session_id=session.id)
+
+    async def current_user(self, principal: Principal) -> rows.User:
+        user = await users.find(self._database, principal.user_id)
+        if user is None:
+            raise Unauthenticated(_ENDED)
+        return user
+
+    async def logout(self, principal: Principal) -> None:
+        """Ends the principal's session."""
+        await sessions.revoke(self._database, principal.session_id)
+
+    async def revoke_sessions(self, principal: Principal, user_id: str) -> int:
+        """Ends all sessions of a user and returns how many: the own, or as administrator those up to the own rank."""
+        if user_id != principal.user_id:
+            if not principal.is_admin:
+                raise Forbidden
+            user = await users.find(self._database, user_id)
+            if user is None:
+                raise NotFound("User not found")
+            if not may_edit_user(principal, user.id, Role(user.role)):
+                raise Forbidden
+        return await sessions.revoke_all(self._database, user_id)
+
+    async def _open(self, user: rows.User) -> LoginResult:
+        now = datetime.now(UTC)
+        await sessions.purge_expired(self._database, user.id)
+        session = await sessions.open_session(self._database, user.id, now + self._lifetime)
+        claims = {
+            "userId": user.id,
+            "userRole": str(user.role),
+            "sid": session.id,
+            "iat": now,
+            "exp": now + self._lifetime,
+        }
+        return LoginResult(user=user, token=jwt.encode(claims, self._key, algorithm=_ALGORITHM))
+
+    def _claims(self, token: str) -> dict[str, Any]:
+        try:
+            return jwt.decode(
+                token, self._key, algorithms=[_ALGORITHM], options={"require": ["userId", "userRole", "sid", "exp"]}
+            )
+        except jwt.ExpiredSignatureError:
+            raise Unauthenticated(_EXPIRED) from None
+        except jwt.InvalidTokenError:
+            raise Unauthenticated(_INVALID) from None
