@@ -43,8 +43,7 @@ class DepartmentRemoval:
 class DepartmentRemover:
     """Asks for the removal and waits for its end."""
 
-    def __init__(self, database: Database, engine: OperationEngine, host_id: str) -> None:
-        self._database = database
+    def __init__(self, engine: OperationEngine, host_id: str) -> None:
         self._engine = engine
         self._host_id = host_id
 
@@ -56,9 +55,7 @@ class DepartmentRemover:
             department_id=department.id,
             requested_by_id=principal.user_id,
         )
-        async with self._database.tx() as tx:
-            operation = await self._engine.submit(tx, new)
-        await self._engine.enqueue(operation.id)
+        operation = await self._engine.request(new)
         ended = await self._engine.wait(operation.id, _SECONDS)
         if failure := self._engine.failure_of(ended):
             raise OperationFailed(failure)

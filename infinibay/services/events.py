@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from infinibay.core.access import Principal
+from infinibay.core.identifiers import canonical
 from infinibay.db import events, rows
 from infinibay.db.client import Database
-from infinibay.services.machines.validation import is_uuid
 
 
 class EventsService:
@@ -17,7 +17,7 @@ class EventsService:
     async def page(
         self, principal: Principal, machine_id: str | None, after_seq: int, first: int
     ) -> list[rows.Event]:
-        if machine_id is not None and not is_uuid(machine_id):
+        if machine_id is not None and canonical(machine_id) is None:
             return []
         return await events.page(
             self._database,

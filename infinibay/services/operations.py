@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from infinibay.core.access import Principal
+from infinibay.core.identifiers import canonical
 from infinibay.db import machines, operations, rows
 from infinibay.db.client import Database
 from infinibay.errors import Conflict, NotFound
@@ -13,7 +14,6 @@ from infinibay.operations.api import Failure
 from infinibay.operations.engine import OperationEngine
 from infinibay.services import cursors
 from infinibay.services.machines.records import DOMAIN_GONE
-from infinibay.services.machines.validation import is_uuid
 
 ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
 
@@ -34,7 +34,8 @@ class OperationsService:
         self._engine = engine
 
     async def find(self, principal: Principal, operation_id: str) -> rows.Operation | None:
-        operation = await operations.find(self._database, operation_id) if is_uuid(operation_id) else None
+        known_form = canonical(operation_id)
+        operation = await operations.find(self._database, known_form) if known_form else None
         if operation is None or not await self._visible(principal, operation):
             return None
         return operation
@@ -49,11 +50,11 @@ class OperationsService:
         first: int,
         after: str | None,
     ) -> OperationPage:
-        if machine_id is not None and not is_uuid(machine_id):
+        if machine_id is not None and canonical(machine_id) is None:
             return OperationPage([], None)
         found = await operations.page(
             self._database,
-            visible_to=None if principal.is_admin else principal.user_id,
+            owner_id=None if principal.is_admin else principal.user_id,
             machine_id=machine_id,
             state=state,
             kind=kind,
@@ -71,17 +72,16 @@ class OperationsService:
             raise NotFound("Operation not found")
         if operation.state in ENDED:
             raise Conflict("The operation has ended already")
-        await self._engine.request_cancel(operation.id)
-        return await self.find(principal, operation_id) or operation
+        return await self._engine.request_cancel(operation.id)
 
     async def latest(self, machine_ids: Sequence[str]) -> dict[str, rows.Operation]:
         """The latest operation of each machine, with one statement."""
-        return {str(row.machineId): row for row in await operations.latest_of(self._database, machine_ids)}
+        return await operations.latest_of(self._database, machine_ids)
 
     async def failures(self, failed: Sequence[rows.Machine]) -> dict[str, Failure]:
         """Why each of these machines is `failed`: its latest failed operation, or the domain that vanished."""
         latest = await operations.latest_failed_of(self._database, [machine.id for machine in failed])
-        found = {str(row.machineId): self._engine.failure_of(row) for row in latest}
+        found = {machine_id: self._engine.failure_of(row) for machine_id, row in latest.items()}
         failures: dict[str, Failure] = {}
         for machine in failed:
             reason = machine.statusReason or "The machine failed"

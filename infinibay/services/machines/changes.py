@@ -7,13 +7,13 @@ from typing import Any
 
 from infinibay.core import naming, sizing
 from infinibay.core.access import Principal
+from infinibay.core.identifiers import canonical
 from infinibay.db import departments, events, machines, rows, users
 from infinibay.db.client import Database
 from infinibay.errors import BadUserInput, Conflict, FieldProblem, NotFound, NotImplementedYet, UniqueViolation
 from infinibay.operations.api import NewOperation, OperationFailed, OperationKind, Step, StepContext
 from infinibay.operations.engine import OperationEngine
 from infinibay.services.machines.definition import Definition
-from infinibay.services.machines.validation import is_uuid
 from infinibay.services.machines.visible import visible_machine
 
 MOVE = "move"
@@ -46,7 +46,7 @@ class MachineChanges:
     async def assign(self, principal: Principal, machine_id: str, user_id: str | None) -> rows.Machine:
         machine = await self._found(principal, machine_id)
         if user_id is not None:
-            user = await users.find(self._database, user_id) if is_uuid(user_id) else None
+            user = await users.find(self._database, known_form) if (known_form := canonical(user_id)) else None
             if user is None or user.deletedAt is not None:
                 raise BadUserInput(FieldProblem("userId", f"User with ID {user_id} not found"))
 
@@ -83,7 +83,8 @@ class MachineChanges:
     async def move(self, principal: Principal, machine_id: str, department_id: str) -> rows.Machine:
         """Gives the machine to another department, whose filter its own then inherits."""
         machine = await self._found(principal, machine_id)
-        department = await departments.find(self._database, department_id) if is_uuid(department_id) else None
+        known_form = canonical(department_id)
+        department = await departments.find(self._database, known_form) if known_form else None
         if department is None:
             raise BadUserInput(FieldProblem("departmentId", "Department not found"))
         new = NewOperation(
@@ -93,9 +94,7 @@ class MachineChanges:
             requested_by_id=principal.user_id,
             input={"from": machine.departmentId, "to": department.id},
         )
-        async with self._database.tx() as tx:
-            operation = await self._engine.submit(tx, new)
-        await self._engine.enqueue(operation.id)
+        operation = await self._engine.request(new)
         ended = await self._engine.wait(operation.id, _MOVE_SECONDS)
         if failure := self._engine.failure_of(ended):
             raise OperationFailed(failure)

@@ -49,7 +49,7 @@ class CreateMachine:
         """What create would do; nothing is written."""
         checked = await self._validation.check(request)
         machine = self._new_machine(str(uuid4()), checked, user_id="")
-        preview = self._definition.preview(machine, checked)
+        preview = await self._definition.preview(machine, checked)
         return MachinePlan(
             valid=not checked.problems,
             problems=tuple(Problem(p.field, p.code, p.message, p.remedy) for p in checked.problems),
@@ -110,7 +110,7 @@ class CreateMachine:
                 tx,
                 machine,
                 self._definition.configuration(machine, checked),
-                pool=self._definition.pool_name,
+                pool=self._definition.place.pool_name,
                 volume_name=naming.main_volume(machine.internal_name),
                 applications={one.application_id: one.parameters for one in request.applications},
             )

@@ -40,7 +40,6 @@ class CreationSteps:
         keeper: StatusKeeper,
         secrets: MachineSecrets,
         *,
-        pool_path: Path,
         keep_failed: bool,
     ) -> None:
         self._database = database
@@ -49,7 +48,6 @@ class CreationSteps:
         self._cleanup = cleanup
         self._keeper = keeper
         self._secrets = secrets
-        self._pool_path = pool_path
         self._keep_failed = keep_failed
 
     def kinds(self) -> tuple[OperationKind, ...]:
@@ -84,7 +82,7 @@ class CreationSteps:
     async def _volume(self, context: StepContext) -> None:
         machine = await self._machine(context)
         for disk in machine.disks or []:
-            await self._hypervisor.storage.ensure_pool(disk.pool, str(self._pool_path))
+            await self._hypervisor.storage.ensure_pool(disk.pool, str(self._definition.place.pool_path))
             if await self._hypervisor.storage.find_volume(disk.pool, disk.volumeName) is not None:
                 continue  # It bears this machine's id, so an interrupted run of this step made it.
             xml = volume_xml(VolumeSpec(name=disk.volumeName, capacity_gb=disk.sizeGB))

@@ -13,7 +13,6 @@ from typing import Any
 from infinibay.errors import ObjectMissing, OperationCancelled, WrongState
 from infinibay.operations.api import Failure, OperationKind, Step, StepContext
 from infinibay.services.machines.definition import Definition
-from infinibay.services.machines.firewall import MachineFilters
 from infinibay.services.machines.status import StatusKeeper
 from infinibay.virt.api import DomainChanged, DomainInfo, DomainState, Hypervisor
 
@@ -28,13 +27,11 @@ class PowerVerbs:
         self,
         hypervisor: Hypervisor,
         definition: Definition,
-        filters: MachineFilters,
         keeper: StatusKeeper,
         power_off_seconds: int,
     ) -> None:
         self._hypervisor = hypervisor
         self._definition = definition
-        self._filters = filters
         self._keeper = keeper
         self._power_off_seconds = power_off_seconds
 

@@ -123,18 +123,10 @@ class MachineService:
             input=values,
         )
         try:
-            async with self._database.tx() as tx:
-                operation = await self._engine.submit(tx, new)
-            await self._engine.enqueue(operation.id)
+            operation = await self._engine.request(new)
             return _outcome(await self._engine.wait(operation.id, self._patience))
         except InfinibayError as error:
             return Outcome(success=False, message=error.message)
-
-    async def power_on(self, principal: Principal, machine_id: str) -> Outcome:
-        return await self.verb(principal, machine_id, "power_on")
-
-    async def power_off(self, principal: Principal, machine_id: str, force: bool) -> Outcome:
-        return await self.verb(principal, machine_id, "power_off", force=force)
 
     async def destroy(self, principal: Principal, machine_id: str) -> Outcome:
         return await self.verb(principal, machine_id, DESTROY)

@@ -6,9 +6,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from uuid import UUID
 
 from infinibay.core import naming, sizing
+from infinibay.core.identifiers import canonical
 from infinibay.core.operating_systems import OPERATING_SYSTEMS, OperatingSystem
 from infinibay.db import departments, machines
 from infinibay.db.client import Database
@@ -95,7 +95,8 @@ class Validation:
         if not wanted:
             row = await departments.find_by_name_key(self._database, naming.name_key(DEFAULT_DEPARTMENT))
         else:
-            row = await departments.find(self._database, wanted) if is_uuid(wanted) else None
+            known_form = canonical(wanted)
+            row = await departments.find(self._database, known_form) if known_form else None
         if row is None:
             checked.problems.append(FieldProblem("departmentId", "Department not found"))
         else:
@@ -129,7 +130,7 @@ class Validation:
             checked.sizes = Sizes(cores, ram, disk)
 
     async def _take_template(self, checked: Checked, template_id: str) -> None:
-        row = await machines.template_by_id(self._database, template_id) if is_uuid(template_id) else None
+        row = await machines.template_by_id(self._database, known_form) if (known_form := canonical(template_id)) else None
         if row is None:
             checked.problems.append(FieldProblem("templateId", "Machine template not found"))
             return
@@ -167,7 +168,7 @@ class Validation:
         wanted = [application.application_id for application in request.applications]
         if len(set(wanted)) != len(wanted):
             problems.append(FieldProblem("applications", "An application is named twice"))
-        found = await machines.applications_by_ids(self._database, [one for one in wanted if is_uuid(one)])
+        found = await machines.applications_by_ids(self._database, [one for one in wanted if canonical(one)])
         by_id = {row.id: row for row in found}
         for application_id in dict.fromkeys(wanted):
             row = by_id.get(application_id)
@@ -203,11 +204,3 @@ class Validation:
             checked.warnings.append(f"The network {self._network} is not active; it is started before the machine")
         checked.warnings.append("The installer is started from its medium and answered by hand")
 
-
-def is_uuid(text: str) -> bool:
-    """Whether a text can be the id of a row; any other text names nothing."""
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return len(text) == 36

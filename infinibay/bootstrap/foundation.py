@@ -1,0 +1,101 @@
+"""What everything stands on: directories, keys, database, hypervisor, and this host's row."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from infinibay.db import hosts, rows
+from infinibay.db.client import Database
+from infinibay.db.embedded import EmbeddedPostgres
+from infinibay.db.hooks import Hooks
+from infinibay.db.migrate import migrate
+from infinibay.errors import SettingError
+from infinibay.model_callbacks import department, machine
+from infinibay.secrets import Vault, open_vault
+from infinibay.settings import Settings
+from infinibay.virt.api import Hypervisor
+from infinibay.virt.hypervisor import LibvirtHypervisor
+
+
+@dataclass(frozen=True)
+class Foundation:
+    """The adapters of one process, opened."""
+
+    settings: Settings
+    vault: Vault
+    database_url: str
+    database: Database
+    hypervisor: Hypervisor
+    host: rows.Host
+
+    @property
+    def machines_dir(self) -> Path:
+        """One directory per machine."""
+        return self.settings.infinibay_base_dir / "machines"
+
+
+@asynccontextmanager
+async def foundation(settings: Settings) -> AsyncIterator[Foundation]:
+    """Opens everything in order and closes it in reverse. Raises SettingError for what the operator must mend."""
+    make_directories(settings)
+    vault = open_vault(settings.key_file)
+    async with AsyncExitStack() as stack:
+        database_url = settings.database_url or await _embedded(settings, stack)
+        await migrate(database_url)
+        database = await _connected(settings, database_url, stack)
+        hypervisor = LibvirtHypervisor(settings.libvirt_uri, settings.run_dir)
+        await hypervisor.open()
+        stack.push_async_callback(hypervisor.close)
+        host = await hosts.ensure(database, socket.gethostname(), settings.libvirt_uri)
+        yield Foundation(settings, vault, database_url, database, hypervisor, host)
+
+
+async def _embedded(settings: Settings, stack: AsyncExitStack) -> str:
+    """PostgreSQL below the base directory, started again should it die."""
+    postgres = EmbeddedPostgres.of(settings)
+    url = await postgres.start()
+    stack.push_async_callback(postgres.stop)
+    watcher = asyncio.create_task(postgres.keep_running(), name="postgres-watcher")
+
+    async def stop_watching() -> None:
+        watcher.cancel()
+        await asyncio.gather(watcher, return_exceptions=True)
+
+    stack.push_async_callback(stop_watching)
+    return url
+
+
+async def _connected(settings: Settings, database_url: str, stack: AsyncExitStack) -> Database:
+    hooks = Hooks()
+    machine.register(hooks)
+    department.register(hooks)
+    database = Database(database_url, hooks=hooks, native_engine=settings.prisma_query_engine_binary)
+    await database.connect()
+    stack.push_async_callback(database.disconnect)
+    return database
+
+
+def make_directories(settings: Settings) -> None:
+    """Makes what is missing below the base directory. QEMU's own account passes through base, ISOs and machines."""
+    wanted = (
+        (settings.infinibay_base_dir, 0o755),
+        (settings.infinibay_iso_dir, 0o755),
+        (settings.infinibay_iso_temp_dir, 0o711),
+        (settings.infinibay_base_dir / "machines", 0o711),
+        (settings.run_dir, 0o711),
+    )
+    for directory, mode in wanted:
+        try:
+            if not directory.is_dir():
+                directory.mkdir(parents=True)
+                os.chmod(directory, mode)
+        except OSError as error:
+            raise SettingError("INFINIBAY_BASE_DIR", f"can't be used: {error.strerror}: {directory}") from error
+        if not os.access(directory, os.W_OK):
+            raise SettingError("INFINIBAY_BASE_DIR", f"can't be used: {directory} is not writable")

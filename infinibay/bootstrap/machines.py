@@ -1,0 +1,52 @@
+"""The parts that machines are made, driven and removed with, and the kinds of operations they bring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from infinibay.bootstrap.foundation import Foundation
+from infinibay.operations.api import OperationKind
+from infinibay.services.department_removal import DepartmentRemoval
+from infinibay.services.machines.changes import MoveSteps
+from infinibay.services.machines.cleanup import Cleanup
+from infinibay.services.machines.creation_steps import CreationSteps
+from infinibay.services.machines.definition import Definition, Place
+from infinibay.services.machines.firewall import MachineFilters
+from infinibay.services.machines.installation_secrets import MachineSecrets
+from infinibay.services.machines.power import PowerVerbs
+from infinibay.services.machines.status import StatusKeeper
+
+
+@dataclass(frozen=True)
+class MachineParts:
+    """What the kinds share with the services."""
+
+    definition: Definition
+    secrets: MachineSecrets
+    keeper: StatusKeeper
+    kinds: Mapping[str, OperationKind]
+
+
+def machine_parts(base: Foundation) -> MachineParts:
+    """Builds the parts and the table of all kinds of operations."""
+    settings, database, hypervisor = base.settings, base.database, base.hypervisor
+    filters = MachineFilters(hypervisor)
+    secrets = MachineSecrets(base.vault)
+    keeper = StatusKeeper(database, hypervisor, base.host.id)
+    place = Place(
+        pool_name=settings.infinibay_storage_pool_name,
+        pool_path=settings.infinibay_storage_pool_path,
+        network=settings.libvirt_network_name,
+        graphic_protocol=settings.graphic_protocol,
+        machines_dir=base.machines_dir,
+    )
+    definition = Definition(database, hypervisor, filters, secrets, place)
+    cleanup = Cleanup(database, hypervisor, filters, base.machines_dir)
+    creation = CreationSteps(
+        database, hypervisor, definition, cleanup, keeper, secrets, keep_failed=settings.infinibay_keep_failed
+    )
+    power = PowerVerbs(hypervisor, definition, keeper, settings.infinibay_power_off_seconds)
+    sources = (creation, power, MoveSteps(database, definition), DepartmentRemoval(database, filters))
+    kinds = {kind.name: kind for source in sources for kind in source.kinds()}
+    return MachineParts(definition, secrets, keeper, kinds)

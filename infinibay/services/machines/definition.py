@@ -1,0 +1,207 @@
+"""A machine's rows made into what the hypervisor holds: directory, filters, network, domain. All of it can be made
+again at any time, from the rows alone."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from infinibay.core import naming
+from infinibay.core.operating_systems import OPERATING_SYSTEMS
+from infinibay.db import machines, rows
+from infinibay.db.client import Database
+from infinibay.errors import HostFailure, NotFound, WrongState
+from infinibay.libvirtxml.domain import domain_xml
+from infinibay.libvirtxml.reader import without_secrets
+from infinibay.services.machines.design import (
+    Choice,
+    Firmware,
+    MachineDesign,
+    Protocol,
+    choose,
+    design,
+    machine_directory,
+    uses_bridge,
+)
+from infinibay.services.machines.firewall import MachineFilters
+from infinibay.services.machines.installation_secrets import MachineSecrets
+from infinibay.services.machines.validation import Checked
+from infinibay.virt.api import Hypervisor
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where machines live on this host."""
+
+    pool_name: str
+    pool_path: Path
+    network: str
+    graphic_protocol: Protocol
+    machines_dir: Path
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a plan shows of a definition; `xml` without its secrets, empty while the sizes are not known."""
+
+    disk_path: str
+    firmware: str
+    network: str
+    filters: tuple[str, ...]
+    xml: str
+
+
+class Definition:
+    """Makes and verifies what a machine's domain needs."""
+
+    def __init__(
+        self,
+        database: Database,
+        hypervisor: Hypervisor,
+        filters: MachineFilters,
+        secrets: MachineSecrets,
+        place: Place,
+    ) -> None:
+        self._database = database
+        self._hypervisor = hypervisor
+        self._filters = filters
+        self._secrets = secrets
+        self.place = place
+
+    def configuration(self, machine: machines.NewMachine, checked: Checked) -> machines.NewConfiguration:
+        """What is decided once for a new machine."""
+        choice = self._choice(machine.id, checked)
+        return machines.NewConfiguration(
+            firmware=choice.firmware,
+            tpm=choice.tpm,
+            domain_type=choice.domain_type,
+            graphic_protocol=choice.graphic_protocol,
+            network=choice.network,
+            mac_address=choice.mac_address,
+            iso_path=str(checked.iso_path),
+        )
+
+    async def preview(self, machine: machines.NewMachine, checked: Checked) -> Preview:
+        """The same decisions without writing anything."""
+        choice = self._choice(machine.id, checked)
+        pool_path = checked.pool.path if checked.pool else str(self.place.pool_path)
+        disk_path = f"{pool_path}/{naming.main_volume(machine.internal_name)}"
+        filters = (naming.machine_filter(machine.id),) if checked.capabilities.nwfilter else ()
+        if filters and checked.department_id:
+            filters = (naming.department_filter(checked.department_id), *filters)
+        xml = ""
+        if machine.cpu_cores:
+            spec = MachineDesign(
+                machine_id=machine.id,
+                internal_name=machine.internal_name,
+                system=checked.system,
+                cpu_cores=machine.cpu_cores,
+                ram_gb=machine.ram_gb,
+                disk_path=disk_path,
+                iso_path=str(checked.iso_path),
+                choice=choice,
+                bridge=await self._is_bridge(choice.network),
+                machines_dir=self.place.machines_dir,
+                graphics_password="",
+            )
+            xml = without_secrets(domain_xml(design(spec, checked.capabilities)))
+        return Preview(disk_path, choice.firmware, choice.network, filters, xml)
+
+    async def make_directory(self, machine_id: str) -> None:
+        """The machine's own directory. QEMU's account passes through it, and lists nothing."""
+        directory = machine_directory(self.place.machines_dir, machine_id)
+        await asyncio.to_thread(_make_directory, directory)
+
+    async def ensure_filters(self, machine_id: str) -> None:
+        """The filters of the machine and its department, as they must be."""
+        machine = await self._machine(machine_id)
+        await self._filters.ensure(machine.id, machine.departmentId)
+
+    async def ensure_network(self) -> None:
+        """Starts the network of the settings when libvirt has one that is not active."""
+        if await self._hypervisor.networks.is_active(self.place.network) is False:
+            try:
+                await self._hypervisor.networks.start(self.place.network)
+            except WrongState:
+                return  # Another start was first.
+
+    async def ensure_defined(self, machine_id: str) -> None:
+        """Defines the domain from the rows; a domain that is there already is left as it is."""
+        if await self._hypervisor.domains.find(machine_id) is not None:
+            return
+        machine = await self._machine(machine_id)
+        spec = await self._design_of(machine)
+        capabilities = await self._hypervisor.capabilities()
+        try:
+            xml = domain_xml(design(spec, capabilities))
+        except ValueError as error:
+            raise HostFailure(str(error)) from error
+        await self._hypervisor.domains.define(xml)
+
+    async def prepare_start(self, machine_id: str) -> None:
+        """Everything that a start needs, verified: directory, filters, network, definition."""
+        await self.make_directory(machine_id)
+        await self.ensure_filters(machine_id)
+        await self.ensure_network()
+        await self.ensure_defined(machine_id)
+
+    async def _design_of(self, machine: rows.Machine) -> MachineDesign:
+        configuration, disks = machine.configuration, machine.disks
+        password = await self._secrets.graphics_password(self._database, machine.id)
+        if configuration is None or not disks or password is None:
+            raise NotFound("The machine's configuration is gone")
+        volume = await self._hypervisor.storage.find_volume(disks[0].pool, disks[0].volumeName)
+        if volume is None:
+            raise HostFailure(
+                "The machine's disk is gone", remedy=f"Put {disks[0].volumeName} back into the pool {disks[0].pool}"
+            )
+        return MachineDesign(
+            machine_id=machine.id,
+            internal_name=machine.internalName,
+            system=OPERATING_SYSTEMS[machine.os],
+            cpu_cores=machine.cpuCores,
+            ram_gb=machine.ramGB,
+            disk_path=volume.path,
+            iso_path=configuration.isoPath,
+            choice=_kept_choice(configuration),
+            bridge=await self._is_bridge(configuration.network),
+            machines_dir=self.place.machines_dir,
+            graphics_password=password,
+        )
+
+    def _choice(self, machine_id: str, checked: Checked) -> Choice:
+        return choose(
+            machine_id,
+            checked.system,
+            checked.capabilities,
+            domain_type=checked.domain_type,
+            graphic_protocol=self.place.graphic_protocol,
+            network=self.place.network,
+        )
+
+    async def _is_bridge(self, network: str) -> bool:
+        return uses_bridge(network, known=await self._hypervisor.networks.is_active(network) is not None)
+
+    async def _machine(self, machine_id: str) -> rows.Machine:
+        machine = await machines.find_with_disks(self._database, machine_id)
+        if machine is None:
+            raise NotFound("Machine not found")
+        return machine
+
+
+def _kept_choice(configuration: rows.MachineConfiguration) -> Choice:
+    return Choice(
+        firmware=cast("Firmware", configuration.firmware),
+        tpm=configuration.tpm,
+        domain_type=configuration.domainType,
+        graphic_protocol=cast("Protocol", configuration.graphicProtocol),
+        network=configuration.network,
+        mac_address=configuration.macAddress,
+    )
+
+
+def _make_directory(directory: Path) -> None:
+    directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+    directory.chmod(0o711)  # The mode given to mkdir is subject to the umask.
