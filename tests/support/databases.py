@@ -36,17 +36,25 @@ def base_directory() -> Iterator[Path]:
 
 
 @asynccontextmanager
-async def cluster() -> AsyncIterator[str]:
-    """A running PostgreSQL that does not wait for the disk, with the migrated template; yields its superuser's URL."""
+async def empty_cluster() -> AsyncIterator[str]:
+    """A running PostgreSQL that does not wait for the disk; yields its superuser's URL."""
     with base_directory() as base:
         server = EmbeddedPostgres.of(settings_below(base))
         url = await server.start()
         try:
-            await execute(url, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()", f"CREATE DATABASE {TEMPLATE}")
-            await migrate(with_database(url, TEMPLATE))
+            await execute(url, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
             yield url
         finally:
             await server.stop()
+
+
+@asynccontextmanager
+async def cluster() -> AsyncIterator[str]:
+    """The same with the migrated template."""
+    async with empty_cluster() as url:
+        await execute(url, f"CREATE DATABASE {TEMPLATE}")
+        await migrate(with_database(url, TEMPLATE))
+        yield url
 
 
 @asynccontextmanager

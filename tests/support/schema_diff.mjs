@@ -7,12 +7,12 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import * as engine from '@prisma/schema-engine-wasm/schema_engine_bg'
-import { ColumnTypeEnum } from '@prisma/driver-adapter-utils'
 import pg from 'pg'
 
-const NAMES_OF_TYPES = {
-  16: 'Boolean', 18: 'Character', 20: 'Int64', 21: 'Int32', 23: 'Int32', 25: 'Text', 26: 'Int64', 1009: 'TextArray',
-  1002: 'CharacterArray', 1003: 'TextArray', 1005: 'Int32Array', 1700: 'Numeric', 1000: 'BooleanArray',
+// The engine's numbers for the catalogue's types, by PostgreSQL's; everything else is read as text.
+const TEXT = 7
+const COLUMN_TYPES = {
+  16: 5, 18: 6, 20: 1, 21: 0, 23: 0, 26: 1, 1000: 69, 1002: 70, 1003: 71, 1005: 64, 1009: 71, 1700: 4,
 }
 const ok = (value) => ({ ok: true, value, map: (f) => ok(f(value)), flatMap: (f) => f(value) })
 
@@ -34,7 +34,7 @@ function queryable(client) {
       })
       return ok({
         columnNames: result.fields.map((field) => field.name),
-        columnTypes: result.fields.map((field) => ColumnTypeEnum[NAMES_OF_TYPES[field.dataTypeID] ?? 'Text']),
+        columnTypes: result.fields.map((field) => COLUMN_TYPES[field.dataTypeID] ?? TEXT),
         rows: result.rows,
       })
     },
