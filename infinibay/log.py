@@ -7,20 +7,30 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from contextlib import AbstractContextManager
 from typing import Any
 
 import structlog
 
-_SECRET_KEYS = frozenset({"password", "passwd", "token", "authorization", "product_key", "productkey", "secret", "key"})
+_SECRET_ENDINGS = ("password", "passwd", "token", "authorization", "secret", "tokenkey", "productkey", "product_key")
 
 
 def _replace_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    for key in event:
-        if key.lower() in _SECRET_KEYS:
-            event[key] = "***"
+    for key, value in event.items():
+        event[key] = _without_secrets(key, value)
     return event
+
+
+def _without_secrets(key: str, value: Any) -> Any:
+    name = key.lower()
+    if name == "key" or name.endswith(_SECRET_ENDINGS):
+        return "***" if value is not None else None
+    if isinstance(value, Mapping):
+        return {inner: _without_secrets(str(inner), held) for inner, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_secrets("", held) for held in value]
+    return value
 
 
 def configure(*, level: str = "INFO", json: bool | None = None) -> None:
@@ -31,13 +41,16 @@ def configure(*, level: str = "INFO", json: bool | None = None) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _replace_secrets,
-        structlog.processors.format_exc_info,
     ]
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    # Plain tracebacks: the other kind prints local variables, and so secrets.
+    renderers: list[structlog.typing.Processor] = (
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        if as_json
+        else [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
@@ -45,7 +58,7 @@ def configure(*, level: str = "INFO", json: bool | None = None) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
         )
     )
     root = logging.getLogger()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import os
 import secrets as random_source
 import string
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from infinibay.errors import InfinibayError, SettingError
 
 GRAPHICS_PASSWORD_LENGTH = 8  # The most that VNC takes.
+_KEY_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -48,25 +51,36 @@ class Vault:
 
 
 def open_vault(key_file: Path) -> Vault:
-    """Reads the master key, making it (0600, folder 0700) at the first start; two processes agree on one."""
-    key_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    candidate = key_file.with_name(f".{key_file.name}-{os.getpid()}")
-    if not key_file.exists():
-        descriptor = os.open(candidate, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(random_source.token_bytes(32))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(candidate, key_file)
-        except FileExistsError:
-            pass  # Another process was first; its key counts.
-        finally:
-            candidate.unlink()
-    key = key_file.read_bytes()
-    if len(key) != 32:
+    """Reads the master key, making it (0600, folder 0700) at the first start; two processes agree on one.
+
+    Raises SettingError when the file cannot be read or made, or is damaged.
+    """
+    try:
+        if not key_file.exists():
+            _make_key(key_file)
+        key = key_file.read_bytes()
+    except OSError as error:
+        raise SettingError("INFINIBAY_BASE_DIR", f"must be a folder that can hold the key file: {error}") from error
+    if len(key) != _KEY_BYTES:
         raise SettingError("INFINIBAY_BASE_DIR", f"holds a damaged key file: {key_file}")
     return Vault(key)
+
+
+def _make_key(key_file: Path) -> None:
+    key_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=key_file.parent, prefix=f".{key_file.name}-") as file:
+        file.write(random_source.token_bytes(_KEY_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+        # A link never replaces: when another process was first, its key counts.
+        with contextlib.suppress(FileExistsError):
+            os.link(file.name, key_file)
+    # Secrets are sealed with the key from now on, so that its name must outlive a power cut.
+    folder = os.open(key_file.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def graphics_password() -> str:

@@ -1,8 +1,9 @@
-"""Every setting, read once: environment over `.env` over the built-in default. No other module reads the environment."""
+"""Every setting, read once: environment over `.env` over the default. No other module reads the environment."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -75,34 +76,38 @@ class Settings:
 
 
 _SECRET_FIELDS = frozenset({"default_admin_password", "tokenkey", "database_url"})
+_HOST = re.compile(r"[A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]+\]?")
+_ORIGIN = re.compile(r"https?://[^\s/]+")
+_LIBVIRT_URI = re.compile(r"[a-z0-9+]+://\S*")
 
 
 def load(environment: Mapping[str, str] | None = None, env_file: Path | None = None) -> Settings:
     """Reads the settings. Raises SettingError that names the first variable with a wrong value."""
-    file_values = dotenv_values(env_file if env_file is not None else Path.cwd() / ".env")
+    # Without interpolation a password may hold a dollar sign.
+    file_values = dotenv_values(env_file if env_file is not None else Path.cwd() / ".env", interpolate=False)
     real = os.environ if environment is None else environment
-    values = _Reader({**{k: v for k, v in file_values.items() if v is not None}, **real})
+    values = _Reader({**_given(file_values), **_given(real)})
     base = values.path("INFINIBAY_BASE_DIR", Path("/opt/infinibay"))
     iso_dir = values.path("INFINIBAY_ISO_DIR", base / "iso")
     return Settings(
-        host=values.text("HOST", "127.0.0.1"),
+        host=values.host("HOST", "127.0.0.1"),
         port=values.whole("PORT", 4000, 0, 65535),
         infinibay_base_dir=base,
         database_url=values.database_url("DATABASE_URL"),
-        libvirt_uri=values.text("LIBVIRT_URI", "qemu:///system"),
-        infinibay_storage_pool_name=values.text("INFINIBAY_STORAGE_POOL_NAME", "default"),
+        libvirt_uri=values.libvirt_uri("LIBVIRT_URI", "qemu:///system"),
+        infinibay_storage_pool_name=values.name("INFINIBAY_STORAGE_POOL_NAME", "default"),
         infinibay_storage_pool_path=values.path("INFINIBAY_STORAGE_POOL_PATH", base / "disks"),
         infinibay_iso_dir=iso_dir,
         infinibay_iso_temp_dir=values.path("INFINIBAY_ISO_TEMP_DIR", base / "iso" / "temp"),
-        libvirt_network_name=values.text("LIBVIRT_NETWORK_NAME", "default"),
+        libvirt_network_name=values.name("LIBVIRT_NETWORK_NAME", "default"),
         default_admin_email=values.email("DEFAULT_ADMIN_EMAIL", "admin@example.com"),
         default_admin_password=values.optional("DEFAULT_ADMIN_PASSWORD"),
-        app_host=values.text("APP_HOST", "0.0.0.0"),
-        graphic_host=values.text("GRAPHIC_HOST", "localhost"),
+        app_host=values.host("APP_HOST", "0.0.0.0"),  # noqa: S104 - the sign for "find it", never bound
+        graphic_host=values.host("GRAPHIC_HOST", "localhost"),
         graphic_protocol="spice" if values.choice("GRAPHIC_PROTOCOL", "vnc", ("vnc", "spice")) == "spice" else "vnc",
         tokenkey=values.secret("TOKENKEY", 16),
         token_hours=values.whole("TOKEN_HOURS", 12, 1, 8760),
-        allowed_origins=tuple(part.strip() for part in values.text("ALLOWED_ORIGINS", "").split(",") if part.strip()),
+        allowed_origins=values.origins("ALLOWED_ORIGINS"),
         infinibay_domain_type=values.domain_type("INFINIBAY_DOMAIN_TYPE"),
         infinibay_keep_failed=values.flag("INFINIBAY_KEEP_FAILED", True),
         infinibay_power_off_seconds=values.whole("INFINIBAY_POWER_OFF_SECONDS", 30, 1, 3600),
@@ -114,14 +119,19 @@ def load(environment: Mapping[str, str] | None = None, env_file: Path | None = N
     )
 
 
+def _given(values: Mapping[str, str | None]) -> dict[str, str]:
+    """Without the empty texts, which count as unset."""
+    return {name: text for name, text in values.items() if text}
+
+
 class _Reader:
-    """Turns texts into values; an empty text counts as unset."""
+    """Turns texts into values."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = values
 
     def optional(self, name: str) -> str | None:
-        return self._values.get(name) or None
+        return self._values.get(name)
 
     def text(self, name: str, default: str) -> str:
         return self.optional(name) or default
@@ -171,9 +181,34 @@ class _Reader:
 
     def email(self, name: str, default: str) -> str:
         text = self.text(name, default)
-        if text.count("@") != 1 or any(c.isspace() for c in text):
+        if not re.fullmatch(r"[^@\s]+@[^@\s]+", text):
             raise SettingError(name, f"must be an e-mail address, not {text!r}")
         return text
+
+    def host(self, name: str, default: str) -> str:
+        text = self.text(name, default)
+        if not _HOST.fullmatch(text):
+            raise SettingError(name, f"must be a host name or an address, not {text!r}")
+        return text
+
+    def name(self, name: str, default: str) -> str:
+        text = self.text(name, default)
+        if "/" in text or text != text.strip() or not text.isprintable():
+            raise SettingError(name, f"must be a libvirt name without a slash, not {text!r}")
+        return text
+
+    def libvirt_uri(self, name: str, default: str) -> str:
+        text = self.text(name, default)
+        if not _LIBVIRT_URI.fullmatch(text):
+            raise SettingError(name, f"must be a libvirt URI such as qemu:///system, not {text!r}")
+        return text
+
+    def origins(self, name: str) -> tuple[str, ...]:
+        origins = tuple(part.strip() for part in self.text(name, "").split(",") if part.strip())
+        for origin in origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise SettingError(name, f"must list origins such as https://example.com, not {origin!r}")
+        return origins
 
     def secret(self, name: str, least: int) -> str | None:
         text = self.optional(name)

@@ -44,7 +44,7 @@ def _check(name: str, program: str, *arguments: str) -> Stage:
 
 def _tests(name: str, *arguments: str) -> Stage:
     report = f"--junitxml={_RESULTS / name}.xml"
-    return Stage(name, (str(_BIN / "pytest"), "-q", report, *arguments), is_tests=True)
+    return Stage(name, (sys.executable, "-m", "pytest", "-q", report, *arguments), is_tests=True)
 
 
 _STAGES = (
