@@ -78,14 +78,14 @@ def test_exception_is_logged_without_local_variables(capsys: pytest.CaptureFixtu
         raise ValueError(len(password))
 
     try:
-        fail("-".join(("hidden", "password")))
+        fail("hidden" * 2)
     except ValueError:
         get_logger("six").exception("failed")
         logging.getLogger("library").exception("theirs")
     text = capsys.readouterr().err
     assert text.count("Traceback") == 2
-    assert text.count("ValueError: 15") == 2
-    assert "hidden-password" not in text
+    assert text.count("ValueError: 12") == 2
+    assert "hidden" * 2 not in text
 
 
 def test_configuring_again_does_not_double_the_lines(capsys: pytest.CaptureFixture[str]) -> None:
