@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infinibay.db import hosts, rows
-from infinibay.db.client import Database
+from infinibay.db.client import Database, EngineOptions
 from infinibay.db.embedded import EmbeddedPostgres
 from infinibay.db.hooks import Hooks
+from infinibay.db.locks import LockHolder
 from infinibay.db.migrate import migrate
 from infinibay.errors import SettingError
 from infinibay.model_callbacks import department, machine
@@ -31,6 +32,7 @@ class Foundation:
     vault: Vault
     database_url: str
     database: Database
+    locks: LockHolder
     hypervisor: Hypervisor
     host: rows.Host
 
@@ -41,19 +43,28 @@ class Foundation:
 
 
 @asynccontextmanager
+async def opened_database(settings: Settings) -> AsyncIterator[tuple[str, Database]]:
+    """The migrated database and its URL; the embedded one is started if nobody did, and then stopped again."""
+    async with AsyncExitStack() as stack:
+        database_url = settings.database_url or await _embedded(settings, stack)
+        await migrate(database_url)
+        yield database_url, await _connected(settings, database_url, stack)
+
+
+@asynccontextmanager
 async def foundation(settings: Settings) -> AsyncIterator[Foundation]:
     """Opens everything in order and closes it in reverse. Raises SettingError for what the operator must mend."""
     make_directories(settings)
     vault = open_vault(settings.key_file)
     async with AsyncExitStack() as stack:
-        database_url = settings.database_url or await _embedded(settings, stack)
-        await migrate(database_url)
-        database = await _connected(settings, database_url, stack)
+        database_url, database = await stack.enter_async_context(opened_database(settings))
         hypervisor = LibvirtHypervisor(settings.libvirt_uri, settings.run_dir)
         await hypervisor.open()
         stack.push_async_callback(hypervisor.close)
+        locks = LockHolder(database_url)
+        stack.push_async_callback(locks.close)
         host = await hosts.ensure(database, socket.gethostname(), settings.libvirt_uri)
-        yield Foundation(settings, vault, database_url, database, hypervisor, host)
+        yield Foundation(settings, vault, database_url, database, locks, hypervisor, host)
 
 
 async def _embedded(settings: Settings, stack: AsyncExitStack) -> str:
@@ -75,7 +86,9 @@ async def _connected(settings: Settings, database_url: str, stack: AsyncExitStac
     hooks = Hooks()
     machine.register(hooks)
     department.register(hooks)
-    database = Database(database_url, hooks=hooks, native_engine=settings.prisma_query_engine_binary)
+    database = Database(
+        database_url, engine=EngineOptions(settings.run_dir, settings.prisma_query_engine_binary), hooks=hooks
+    )
     await database.connect()
     stack.push_async_callback(database.disconnect)
     return database
@@ -94,7 +107,7 @@ def make_directories(settings: Settings) -> None:
         try:
             if not directory.is_dir():
                 directory.mkdir(parents=True)
-                os.chmod(directory, mode)
+                directory.chmod(mode)
         except OSError as error:
             raise SettingError("INFINIBAY_BASE_DIR", f"can't be used: {error.strerror}: {directory}") from error
         if not os.access(directory, os.W_OK):

@@ -64,9 +64,9 @@ def _engine(base: Foundation, parts: MachineParts, role: Role, faults: FaultPoin
         parts.kinds,
         base.database,
         base.database_url,
-        base.host.id,
-        {"media": settings.infinibay_media_budget, "start": settings.infinibay_start_budget},
-        role,
+        host_id=base.host.id,
+        budgets={"media": settings.infinibay_media_budget, "start": settings.infinibay_start_budget},
+        role=role,
         retention_days=settings.infinibay_operation_days,
         faults=faults,
     )

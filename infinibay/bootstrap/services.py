@@ -15,7 +15,7 @@ from infinibay.services.departments import DepartmentService
 from infinibay.services.events import EventsService
 from infinibay.services.idempotency import IdempotencyService
 from infinibay.services.machines.changes import MachineChanges
-from infinibay.services.machines.create import CreateMachine
+from infinibay.services.machines.create import CreateMachine, Planner
 from infinibay.services.machines.service import MachineService
 from infinibay.services.machines.validation import Validation
 from infinibay.services.operations import OperationsService
@@ -26,15 +26,8 @@ def build_services(base: Foundation, parts: MachineParts, engine: OperationEngin
     """Wires the services to the adapters."""
     settings, database = base.settings, base.database
     key = token_key(settings.tokenkey, base.vault)
-    validation = Validation(
-        database,
-        base.hypervisor,
-        iso_dir=settings.infinibay_iso_dir,
-        pool_name=settings.infinibay_storage_pool_name,
-        network=settings.libvirt_network_name,
-        wanted_type=settings.infinibay_domain_type,
-    )
-    creation = CreateMachine(database, engine, validation, parts.definition, parts.secrets, base.host.id)
+    planner = Planner(build_validation(base), parts.definition, base.host.id)
+    creation = CreateMachine(database, engine, planner, parts.secrets, base.host.id)
     machines = MachineService(
         database,
         engine,
@@ -50,6 +43,19 @@ def build_services(base: Foundation, parts: MachineParts, engine: OperationEngin
         departments=DepartmentService(database, DepartmentRemover(engine, base.host.id)),
         operations=OperationsService(database, engine),
         events=EventsService(database),
-        idempotency=IdempotencyService(database, key),
+        idempotency=IdempotencyService(database, base.locks, key),
         audit=AuditService(database),
+    )
+
+
+def build_validation(base: Foundation) -> Validation:
+    """The checks of createMachine."""
+    settings = base.settings
+    return Validation(
+        base.database,
+        base.hypervisor,
+        iso_dir=settings.infinibay_iso_dir,
+        pool_name=settings.infinibay_storage_pool_name,
+        network=settings.libvirt_network_name,
+        wanted_type=settings.infinibay_domain_type,
     )

@@ -16,7 +16,7 @@ async def create_for_machine(tx: Database, machine: rows.Machine) -> None:
         data={
             "name": f"VM Firewall: {machine.name}",
             "internalName": naming.machine_filter(machine.id),
-            "entityType": "VM",
+            "entityType": rows.RuleSetType.VM,
             "machineId": machine.id,
             "priority": MACHINE_PRIORITY,
         }
@@ -29,7 +29,7 @@ async def create_for_department(tx: Database, department: rows.Department) -> No
         data={
             "name": f"Department Firewall: {department.name}",
             "internalName": naming.department_filter(department.id),
-            "entityType": "DEPARTMENT",
+            "entityType": rows.RuleSetType.DEPARTMENT,
             "departmentId": department.id,
             "priority": DEPARTMENT_PRIORITY,
         }

@@ -15,8 +15,6 @@ from infinibay.operations.engine import OperationEngine
 from infinibay.services import cursors
 from infinibay.services.machines.records import DOMAIN_GONE
 
-ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
-
 
 @dataclass(frozen=True)
 class OperationPage:
@@ -45,7 +43,7 @@ class OperationsService:
         principal: Principal,
         *,
         machine_id: str | None,
-        state: str | None,
+        state: rows.OperationState | None,
         kind: str | None,
         first: int,
         after: str | None,
@@ -70,7 +68,7 @@ class OperationsService:
         operation = await self.find(principal, operation_id)
         if operation is None:
             raise NotFound("Operation not found")
-        if operation.state in ENDED:
+        if operation.endedAt is not None:
             raise Conflict("The operation has ended already")
         return await self._engine.request_cancel(operation.id)
 

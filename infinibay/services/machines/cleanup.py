@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from infinibay.db import events, machines
@@ -31,10 +32,8 @@ class Cleanup:
         if domain is None:
             return
         if domain.state is not DomainState.SHUTOFF:
-            try:
+            with suppress(WrongState):  # It may stop by itself in between.
                 await self._hypervisor.domains.destroy(machine_id)
-            except WrongState:
-                pass  # It stopped by itself in between.
         try:
             await self._hypervisor.domains.undefine(machine_id)
         except ObjectMissing:
@@ -80,4 +79,3 @@ class Cleanup:
 def _remove_tree(directory: Path) -> None:
     if directory.exists():
         shutil.rmtree(directory)
-

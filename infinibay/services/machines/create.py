@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from infinibay.core import naming
 from infinibay.core.access import Principal
+from infinibay.core.machine_status import MachineStatus
 from infinibay.db import events, machines, rows
 from infinibay.db.client import Database
 from infinibay.errors import BadUserInput, Conflict, FieldProblem, NotFound, UniqueViolation, WrongState
@@ -22,34 +23,22 @@ from infinibay.services.machines.installation_secrets import Installation, Machi
 from infinibay.services.machines.records import change_status
 from infinibay.services.machines.requests import CreateMachineRequest, MachinePlan, Problem
 from infinibay.services.machines.validation import Checked, Validation
-from infinibay.core.machine_status import MachineStatus
 from infinibay.services.machines.visible import visible_machine
 
 
-class CreateMachine:
-    """Creates machines, plans them, and tries a failed creation again."""
+class Planner:
+    """Checks a wish and decides what would become of it; writes nothing."""
 
-    def __init__(
-        self,
-        database: Database,
-        engine: OperationEngine,
-        validation: Validation,
-        definition: Definition,
-        secrets: MachineSecrets,
-        host_id: str,
-    ) -> None:
-        self._database = database
-        self._engine = engine
+    def __init__(self, validation: Validation, definition: Definition, host_id: str) -> None:
         self._validation = validation
-        self._definition = definition
-        self._secrets = secrets
+        self.definition = definition
         self._host_id = host_id
 
     async def plan(self, request: CreateMachineRequest) -> MachinePlan:
         """What create would do; nothing is written."""
-        checked = await self._validation.check(request)
-        machine = self._new_machine(str(uuid4()), checked, user_id="")
-        preview = await self._definition.preview(machine, checked)
+        checked = await self.check(request)
+        machine = self.new_machine(str(uuid4()), checked, user_id="")
+        preview = await self.definition.preview(machine, checked)
         return MachinePlan(
             valid=not checked.problems,
             problems=tuple(Problem(p.field, p.code, p.message, p.remedy) for p in checked.problems),
@@ -67,12 +56,50 @@ class CreateMachine:
             xml=preview.xml,
         )
 
+    async def check(self, request: CreateMachineRequest) -> Checked:
+        """The checked wish, with everything that is wrong with it."""
+        return await self._validation.check(request)
+
+    def new_machine(self, machine_id: str, checked: Checked, *, user_id: str) -> machines.NewMachine:
+        name = checked.request.name.strip()
+        return machines.NewMachine(
+            id=machine_id,
+            name=name,
+            name_key=naming.name_key(name),
+            internal_name=naming.domain_name(machine_id),
+            os=checked.system.name,
+            cpu_cores=checked.sizes.cores,
+            ram_gb=checked.sizes.ram_gb,
+            disk_size_gb=checked.sizes.disk_gb,
+            host_id=self._host_id,
+            user_id=user_id,
+            template_id=checked.template_id,
+            department_id=checked.department_id or "",
+        )
+
+
+class CreateMachine:
+    """Creates machines and tries a failed creation again."""
+
+    def __init__(
+        self, database: Database, engine: OperationEngine, planner: Planner, secrets: MachineSecrets, host_id: str
+    ) -> None:
+        self._database = database
+        self._engine = engine
+        self._planner = planner
+        self._secrets = secrets
+        self._host_id = host_id
+
+    async def plan(self, request: CreateMachineRequest) -> MachinePlan:
+        """What create would do; nothing is written."""
+        return await self._planner.plan(request)
+
     async def create(self, principal: Principal, request: CreateMachineRequest) -> rows.Machine:
         """Writes the machine and its operation, and returns it as `building`. BadUserInput names every wrong field."""
-        checked = await self._validation.check(request)
+        checked = await self._planner.check(request)
         if checked.problems:
             raise BadUserInput(*checked.problems)
-        machine = self._new_machine(str(uuid4()), checked, user_id=principal.user_id)
+        machine = self._planner.new_machine(str(uuid4()), checked, user_id=principal.user_id)
         try:
             operation = await self._write(principal, machine, checked)
         except UniqueViolation as error:
@@ -90,16 +117,14 @@ class CreateMachine:
         if machine is None:
             raise NotFound("Machine not found")
         earlier = await self._engine.latest(machine.id, CREATE)
-        if machine.status != MachineStatus.FAILED or earlier is None or earlier.state == "SUCCEEDED":
+        if machine.status is not rows.MachineStatus.failed or earlier is None or earlier.state == "SUCCEEDED":
             raise WrongState("Only a failed creation can be tried again")
         username = str(earlier.input["username"])
         installation = await self._secrets.installation_for_retry(self._database, machine.id, username, password)
         async with self._database.tx() as tx:
             await self._secrets.keep_installation(tx, machine.id, installation)
             operation = await self._engine.submit(tx, self._operation(principal, machine.id, username))
-            await change_status(
-                tx, machine.id, MachineStatus.BUILDING, settle=True, operation_id=operation.id
-            )
+            await change_status(tx, machine.id, MachineStatus.BUILDING, settle=True, operation_id=operation.id)
         await self._engine.enqueue(operation.id)
         return await self._fresh(machine.id)
 
@@ -109,8 +134,8 @@ class CreateMachine:
             await machines.create(
                 tx,
                 machine,
-                self._definition.configuration(machine, checked),
-                pool=self._definition.place.pool_name,
+                self._planner.definition.configuration(machine, checked),
+                pool=self._planner.definition.place.pool_name,
                 volume_name=naming.main_volume(machine.internal_name),
                 applications={one.application_id: one.parameters for one in request.applications},
             )
@@ -134,23 +159,6 @@ class CreateMachine:
             machine_id=machine_id,
             requested_by_id=principal.user_id,
             input={"username": username},
-        )
-
-    def _new_machine(self, machine_id: str, checked: Checked, *, user_id: str) -> machines.NewMachine:
-        name = checked.request.name.strip()
-        return machines.NewMachine(
-            id=machine_id,
-            name=name,
-            name_key=naming.name_key(name),
-            internal_name=naming.domain_name(machine_id),
-            os=checked.system.name,
-            cpu_cores=checked.sizes.cores,
-            ram_gb=checked.sizes.ram_gb,
-            disk_size_gb=checked.sizes.disk_gb,
-            host_id=self._host_id,
-            user_id=user_id,
-            template_id=checked.template_id,
-            department_id=checked.department_id or "",
         )
 
     async def _fresh(self, machine_id: str) -> rows.Machine:

@@ -88,7 +88,7 @@ class Definition:
         choice = self._choice(machine.id, checked)
         pool_path = checked.pool.path if checked.pool else str(self.place.pool_path)
         disk_path = f"{pool_path}/{naming.main_volume(machine.internal_name)}"
-        filters = (naming.machine_filter(machine.id),) if checked.capabilities.nwfilter else ()
+        filters: tuple[str, ...] = (naming.machine_filter(machine.id),) if checked.capabilities.nwfilter else ()
         if filters and checked.department_id:
             filters = (naming.department_filter(checked.department_id), *filters)
         xml = ""

@@ -1,4 +1,4 @@
-"""What an installation needs and nobody may read: kept sealed beside the machine, erased when it is no longer needed."""
+"""What an installation needs and nobody may read: kept sealed beside the machine, erased when no longer needed."""
 
 from __future__ import annotations
 

@@ -186,4 +186,3 @@ async def _something_about(stream: Any, machine_id: str, seconds: float) -> str:
     except TimeoutError:
         pass
     return ""
-

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from infinibay.core.access import Principal
-from infinibay.core.machine_status import MachineStatus
 from infinibay.db import machines, rows
 from infinibay.db.client import Database
 from infinibay.errors import InfinibayError, NotFound, NotImplementedYet
@@ -81,9 +80,7 @@ class MachineService:
     async def find(self, principal: Principal, machine_id: str) -> rows.Machine | None:
         return await visible_machine(self._database, principal, machine_id)
 
-    async def list(
-        self, principal: Principal, order: MachineOrder, take: int | None, skip: int
-    ) -> list[rows.Machine]:
+    async def list(self, principal: Principal, order: MachineOrder, take: int | None, skip: int) -> list[rows.Machine]:
         return await machines.list_visible(
             self._database,
             None if principal.is_admin else principal.user_id,
@@ -151,7 +148,7 @@ class MachineService:
 def _refusal(machine: rows.Machine, kind: str) -> str | None:
     """A machine whose creation failed has no domain to drive."""
     gone = (machine.statusReason or "").startswith(DOMAIN_GONE)
-    if machine.status == MachineStatus.FAILED and not gone and kind != DESTROY:
+    if machine.status is rows.MachineStatus.failed and not gone and kind != DESTROY:
         return "The machine's creation failed: retry it or destroy it"
     return None
 
@@ -159,7 +156,7 @@ def _refusal(machine: rows.Machine, kind: str) -> str | None:
 def _outcome(operation: rows.Operation) -> Outcome:
     match operation.state:
         case "SUCCEEDED":
-            return Outcome(success=True, message=str(operation.result.get("message", "Done")))
+            return Outcome(success=True, message=str(dict(operation.result)["message"]))
         case "FAILED" | "CANCELLED":
             return Outcome(success=False, message=operation.failureMessage or "The operation was cancelled")
         case _:

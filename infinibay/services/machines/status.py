@@ -116,7 +116,8 @@ class StatusKeeper:
         """The line of QEMU's log that tells of the failure, else its last one."""
         lines = [line for line in await self._hypervisor.domains.log_tail(machine_id, 40) if line.strip()]
         telling = [line for line in lines if "error" in line.lower() or "crashed" in line.lower()]
-        return (telling or lines or [None])[-1]
+        candidates = telling or lines
+        return candidates[-1] if candidates else None
 
     async def _record_graphics(self, machine: rows.Machine, domain: DomainInfo | None) -> None:
         """Keeps the port of the graphics beside the machine, so that lists need no call to the hypervisor."""

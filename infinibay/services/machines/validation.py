@@ -50,7 +50,14 @@ class Validation:
     """Checks a CreateMachineRequest against rules, database, host and files; every wrong field is named at once."""
 
     def __init__(
-        self, database: Database, hypervisor: Hypervisor, *, iso_dir: Path, pool_name: str, network: str, wanted_type: str
+        self,
+        database: Database,
+        hypervisor: Hypervisor,
+        *,
+        iso_dir: Path,
+        pool_name: str,
+        network: str,
+        wanted_type: str,
     ) -> None:
         self._database = database
         self._hypervisor = hypervisor
@@ -82,9 +89,7 @@ class Validation:
         wrong_name = sizing.name_problems("name", request.name)
         problems += wrong_name
         if not wrong_name and await machines.find_by_name_key(self._database, naming.name_key(request.name)):
-            problems.append(
-                FieldProblem("name", f'Machine name "{request.name.strip()}" is already taken', "CONFLICT")
-            )
+            problems.append(FieldProblem("name", f'Machine name "{request.name.strip()}" is already taken', "CONFLICT"))
         problems += sizing.username_problems(request.username, checked.system.family)
         problems += sizing.password_problems(request.password)
         if request.product_key:
@@ -130,7 +135,11 @@ class Validation:
             checked.sizes = Sizes(cores, ram, disk)
 
     async def _take_template(self, checked: Checked, template_id: str) -> None:
-        row = await machines.template_by_id(self._database, known_form) if (known_form := canonical(template_id)) else None
+        row = (
+            await machines.template_by_id(self._database, known_form)
+            if (known_form := canonical(template_id))
+            else None
+        )
         if row is None:
             checked.problems.append(FieldProblem("templateId", "Machine template not found"))
             return
@@ -203,4 +212,3 @@ class Validation:
         if active is False:
             checked.warnings.append(f"The network {self._network} is not active; it is started before the machine")
         checked.warnings.append("The installer is started from its medium and answered by hand")
-

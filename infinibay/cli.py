@@ -1,0 +1,142 @@
+"""The command line: `infinibay serve|plan|user|doctor|schema`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from infinibay import log
+from infinibay.errors import BadUserInput, InfinibayError
+from infinibay.settings import Settings, load
+
+T = TypeVar("T")
+_ROLES = click.Choice(["USER", "ADMIN", "SUPER_ADMIN"])
+
+
+@click.group()
+def main() -> None:
+    """Virtual machines on a KVM host, from one GraphQL API."""
+
+
+@main.command()
+@click.option("--role", type=click.Choice(["api", "worker", "all"]), default="all", help="Answer, work, or both.")
+def serve(role: str) -> None:
+    """Serve the API and run the operations of this host until Ctrl-C."""
+    from infinibay.web.server import serve as serve_until_signal
+
+    settings = _settings()
+    _run(lambda: asyncio.run(serve_until_signal(settings, role)))
+
+
+@main.command()
+def doctor() -> None:
+    """Look at everything that machines need, and say what mends it. Exit status 1 when something fails."""
+    from infinibay.bootstrap.diagnosis import diagnose
+
+    settings = _settings()
+    checks = _run(lambda: asyncio.run(diagnose(settings)))
+    marks = {"OK": "ok     ", "WARNING": "warning", "FAILED": "FAILED "}
+    for check in checks:
+        click.echo(f"{marks[check.state]}  {check.name}: {check.evidence}")
+        if check.remedy and check.state != "OK":
+            click.echo(f"         mend: {check.remedy}")
+    sys.exit(1 if any(check.state == "FAILED" for check in checks) else 0)
+
+
+@main.command()
+@click.option("--name", required=True)
+@click.option("--os", "system", required=True, type=click.Choice(["windows10", "windows11", "ubuntu", "fedora"]))
+@click.option("--cores", type=int, default=2, show_default=True)
+@click.option("--ram", type=int, default=2, show_default=True, help="GB")
+@click.option("--disk", type=int, default=20, show_default=True, help="GB")
+@click.option("--username", default="user", show_default=True)
+def plan(name: str, system: str, cores: int, ram: int, disk: int, username: str) -> None:
+    """Show what createMachine would do. Nothing is written. Exit status 1 when it would refuse."""
+    from infinibay.bootstrap.planning import plan_machine
+    from infinibay.services.machines.requests import CreateMachineRequest
+
+    settings = _settings()
+    request = CreateMachineRequest(
+        name=name,
+        os=system,
+        username=username,
+        password="planned",  # noqa: S106 - a plan keeps no password and shows none
+        custom_cores=cores,
+        custom_ram=ram,
+        custom_storage=disk,
+    )
+    made = _run(lambda: asyncio.run(plan_machine(settings, request)))
+    click.echo(json.dumps(asdict(made), indent=2, ensure_ascii=False))
+    sys.exit(0 if made.valid else 1)
+
+
+@main.group()
+def user() -> None:
+    """Accounts; works with the server stopped, too."""
+
+
+@user.command("create")
+@click.argument("email")
+@click.option("--role", type=_ROLES, default="USER", show_default=True)
+@click.option("--first-name", required=True)
+@click.option("--last-name", required=True)
+@click.password_option()
+def create_user(email: str, role: str, first_name: str, last_name: str, password: str) -> None:
+    """Make an account."""
+    from infinibay.bootstrap.accounts import create_user as create
+
+    settings = _settings()
+    _run(lambda: asyncio.run(create(settings, email, password, first_name, last_name, role)))
+    click.echo(f"{email} can log in now.")
+
+
+@user.command("password")
+@click.argument("email")
+@click.password_option()
+def set_password(email: str, password: str) -> None:
+    """Give an account a new password; its sessions end."""
+    from infinibay.bootstrap.accounts import set_password as change
+
+    settings = _settings()
+    ended = _run(lambda: asyncio.run(change(settings, email, password)))
+    click.echo(f"The password of {email} is changed; {ended} sessions ended.")
+
+
+@main.command()
+@click.option("--write", is_flag=True, help="Write it to the file that is committed.")
+def schema(write: bool) -> None:
+    """Print the GraphQL schema."""
+    from infinibay.graphql.schema import SCHEMA_FILE, sdl
+
+    if write:
+        Path(SCHEMA_FILE).write_text(sdl())
+    else:
+        click.echo(sdl(), nl=False)
+
+
+def _settings() -> Settings:
+    settings = _run(load)
+    log.configure(level=settings.infinibay_log_level)
+    return settings
+
+
+def _run(call: Callable[[], T]) -> T:
+    """Errors of ours become one sentence and exit status 1; others keep their traceback."""
+    try:
+        return call()
+    except BadUserInput as error:
+        for problem in error.problems:
+            click.echo(f"{problem.field}: {problem.message}", err=True)
+        sys.exit(1)
+    except InfinibayError as error:
+        click.echo(error.message, err=True)
+        if error.remedy:
+            click.echo(f"mend: {error.remedy}", err=True)
+        sys.exit(1)
