@@ -140,7 +140,7 @@ def design(machine: MachineDesign, capabilities: Capabilities) -> DomainSpec:
         memory_kib=machine.ram_gb * KIB_PER_GB,
         cpu=CpuSpec(machine.cpu_cores, _cpu_mode(kvm, capabilities)),
         arch="x86_64",
-        machine_type="q35",
+        machine_type=capabilities.machine_type,
         firmware=_firmware(machine, capabilities),
         hyperv=HypervSpec(HYPERV, SPINLOCK_RETRIES) if machine.system.is_windows and kvm else None,
         clock=_clock(machine.system, kvm),
