@@ -11,22 +11,16 @@ from infinibay.db import rows
 from infinibay.db.client import Database
 
 
-async def claim(db: Database, user_id: str, key: str, action: str, fingerprint: str, stale_seconds: int) -> bool:
-    """Takes the key, in one statement: a new one, one older than a day, or one whose first call never ended and is
-    older than `stale_seconds`. False when it stays somebody's."""
+async def claim(db: Database, user_id: str, key: str, *, action: str, fingerprint: str) -> bool:
+    """Takes a key that is new or older than a day, in one statement. False when it stays as it is."""
     written = await db.execute_raw(
         "INSERT INTO idempotency_keys (user_id, key, action, fingerprint) VALUES ($1::uuid, $2, $3, $4)"
         " ON CONFLICT (user_id, key) DO UPDATE SET action = excluded.action, fingerprint = excluded.fingerprint,"
-        " outcome = NULL, created_at = now()"
-        " WHERE idempotency_keys.created_at < now() - interval '24 hours'"
-        " OR (idempotency_keys.outcome IS NULL AND idempotency_keys.action = excluded.action"
-        " AND idempotency_keys.fingerprint = excluded.fingerprint"
-        " AND idempotency_keys.created_at < now() - make_interval(secs => $5::int))",
+        " outcome = NULL, created_at = now() WHERE idempotency_keys.created_at < now() - interval '24 hours'",
         user_id,
         key,
         action,
         fingerprint,
-        stale_seconds,
     )
     return written == 1
 

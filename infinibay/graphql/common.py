@@ -48,7 +48,7 @@ def window(pagination: PaginationInputType | None) -> tuple[int | None, int]:
 
 
 def page_size(first: int | None, default: int) -> int:
-    """The size of a page by cursor, 1–1000. Raises BadUserInput."""
+    """The size of a page by cursor, 1 to 1000. Raises BadUserInput."""
     return _within("first", default if first is None else first, 1, LARGEST_PAGE)
 
 

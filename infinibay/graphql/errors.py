@@ -29,7 +29,8 @@ class ErrorCodes(SchemaExtension):
     def on_validate(self) -> Iterator[None]:
         yield
         document = self.execution_context.graphql_document
-        if document is None or self.execution_context.provided_operation_name is not None:
+        # Without a name the first operation would run; strawberry keeps the name that was sent to itself.
+        if document is None or self.execution_context._provided_operation_name is not None:  # noqa: SLF001
             return
         operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
         if len(operations) > 1:

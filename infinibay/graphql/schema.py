@@ -14,6 +14,7 @@ from infinibay.graphql.auth_users.mutations import UserMutations
 from infinibay.graphql.auth_users.queries import UserQueries
 from infinibay.graphql.departments.mutations import DepartmentMutations
 from infinibay.graphql.departments.queries import DepartmentQueries
+from infinibay.graphql.descriptions import describe
 from infinibay.graphql.errors import ErrorCodes
 from infinibay.graphql.guard import protect
 from infinibay.graphql.limits import extensions
@@ -32,22 +33,24 @@ Mutation = merge_types(
 )
 
 
-class Schema(strawberry.Schema):
+class _Schema(strawberry.Schema):
     """Errors are logged where they are masked, not twice."""
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         pass
 
 
-def build() -> Schema:
+def build() -> strawberry.Schema:
     """Raises InfinibayError when a root field has no rule, or a rule no field."""
-    schema = Schema(
+    schema = _Schema(
         query=Query,
         mutation=Mutation,
         extensions=[*extensions(), ErrorCodes],
         config=StrawberryConfig(scalar_map=SCALARS),
     )
-    protect(schema._schema, RULES)  # noqa: SLF001 - strawberry has no public door to the core schema.
+    core = schema._schema  # noqa: SLF001 - strawberry has no public door to it.
+    describe(core)
+    protect(core, RULES)
     return schema
 
 

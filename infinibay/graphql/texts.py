@@ -24,7 +24,9 @@ def check(arguments: Mapping[str, Any]) -> None:
     while waiting:
         path, value, depth = waiting.pop()
         if message := _problem(value, depth):
-            problems.append(FieldProblem(path.removeprefix("input."), message.format(path=path.removeprefix("input."))))
+            problems.append(
+                FieldProblem(path.removeprefix("input."), message.replace("{path}", path.removeprefix("input.")))
+            )
         elif isinstance(value, Mapping):
             for key, item in value.items():
                 if _UNSTORABLE.search(str(key)):
@@ -40,19 +42,30 @@ def check(arguments: Mapping[str, Any]) -> None:
 def _problem(value: Any, depth: int) -> str | None:
     """What is wrong with one value by itself; `{path}` stands for its field."""
     match value:
-        case str() if len(value) > LONGEST_TEXT:
-            return f"{{path}} has at most {LONGEST_TEXT} characters, not {len(value)}"
-        case str() if _UNSTORABLE.search(value):
-            return "{path} has NUL characters or lone surrogates, which can't be kept"
-        case bool():
+        case str():
+            return _text_problem(value)
+        case bool() | None:
             return None
         case int() if not -_LARGEST - 1 <= value <= _LARGEST:
             return "{path} does not fit into 64 bits"
         case float() if not math.isfinite(value):
             return "{path} is not a finite number"
-        case list() if len(value) > LONGEST_LIST:
-            return f"{{path}} has at most {LONGEST_LIST} items, not {len(value)}"
-        case Mapping() | list() if depth > DEEPEST:
-            return f"{{path}} is nested deeper than {DEEPEST} levels"
-        case _:
-            return None
+        case Mapping() | list():
+            return _container_problem(value, depth)
+    return None
+
+
+def _text_problem(text: str) -> str | None:
+    if len(text) > LONGEST_TEXT:
+        return f"{{path}} has at most {LONGEST_TEXT} characters, not {len(text)}"
+    if _UNSTORABLE.search(text):
+        return "{path} has NUL characters or lone surrogates, which can't be kept"
+    return None
+
+
+def _container_problem(value: Mapping[Any, Any] | list[Any], depth: int) -> str | None:
+    if len(value) > LONGEST_LIST:
+        return f"{{path}} has at most {LONGEST_LIST} items, not {len(value)}"
+    if depth > DEEPEST:
+        return f"{{path}} is nested deeper than {DEEPEST} levels"
+    return None

@@ -43,15 +43,11 @@ class AccountService:
                 return False
             if password is None and terminal is None:
                 self._write_first_admin(email, chosen)
-            await self._insert(tx, email, hashed, "Admin", "Infinibay", Role.SUPER_ADMIN)
+            await self._insert(tx, email, hashed, ("Infinibay", "Administrator"), Role.SUPER_ADMIN)
         if password is None and terminal is not None:
             terminal.write(f"\nFirst administrator: {email}\nPassword (shown only now): {chosen}\n\n")
             terminal.flush()
-        log.info(
-            "accounts.first_admin",
-            email=email,
-            password_file=str(self._first_admin_file) if password is None and terminal is None else None,
-        )
+        log.info("accounts.first_admin", email=email)
         return True
 
     async def create_user(self, email: str, password: str, *, first_name: str, last_name: str, role: Role) -> rows.User:
@@ -66,7 +62,7 @@ class AccountService:
             raise BadUserInput(*wrong)
         hashed = await self._passwords.hash(password)
         try:
-            return await self._insert(self._database, email, hashed, first_name, last_name, role)
+            return await self._insert(self._database, email, hashed, (first_name, last_name), role)
         except UniqueViolation as error:
             raise Conflict("User already exists", field="email") from error
 
@@ -84,16 +80,14 @@ class AccountService:
         self._forget_first_admin(user.email)
         return ended
 
-    async def _insert(
-        self, db: Database, email: str, hashed: str, first_name: str, last_name: str, role: Role
-    ) -> rows.User:
+    async def _insert(self, db: Database, email: str, hashed: str, names: tuple[str, str], role: Role) -> rows.User:
         return await users.create(
             db,
             email=email.strip(),
             email_key=email_key(email),
             password_hash=hashed,
-            first_name=first_name.strip(),
-            last_name=last_name.strip(),
+            first_name=names[0].strip(),
+            last_name=names[1].strip(),
             role=rows.UserRole(role.value),
         )
 

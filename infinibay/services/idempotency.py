@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -13,17 +14,21 @@ from typing import Any
 from infinibay.core.access import Principal
 from infinibay.db import idempotency
 from infinibay.db.client import Database
+from infinibay.db.locks import LockHolder
 from infinibay.errors import BadUserInput, Conflict, FieldProblem
 
 _LONGEST_KEY = 100
-# No mutation takes longer; a call that has not ended by then died with its process.
-_STALE_SECONDS = 300
+_FIELD = "idempotencyKey"
 
 
 @dataclass(frozen=True)
 class _Claim:
     user_id: str
     key: str
+
+    @property
+    def name(self) -> str:
+        return f"idempotency {self.user_id} {self.key}"
 
 
 _current: ContextVar[_Claim | None] = ContextVar("idempotency_claim", default=None)
@@ -40,12 +45,18 @@ async def settle(tx: Database, outcome: Mapping[str, Any]) -> None:
 
 
 class IdempotencyService:
-    """Keys are 1 to 100 characters, unique per user, and kept for 24 hours."""
+    """Keys are 1 to 100 characters, unique per user, and kept for 24 hours.
 
-    def __init__(self, database: Database, key: bytes) -> None:
+    While a call runs, its process holds an advisory lock of the key's name; a kept key without an answer whose lock is
+    free belongs to a process that died, and the next request takes it over.
+    """
+
+    def __init__(self, database: Database, locks: LockHolder, key: bytes) -> None:
         """`key` makes the fingerprints of inputs, which may hold passwords, useless to whoever reads the table."""
         self._database = database
+        self._locks = locks
         self._key = key
+        self._running: set[str] = set()
 
     async def once(
         self,
@@ -63,14 +74,30 @@ class IdempotencyService:
         if key is None:
             return await call()
         if not 1 <= len(key) <= _LONGEST_KEY:
-            raise BadUserInput(
-                FieldProblem("idempotencyKey", f"An idempotency key has between 1 and {_LONGEST_KEY} characters")
-            )
+            raise BadUserInput(FieldProblem(_FIELD, f"An idempotency key has between 1 and {_LONGEST_KEY} characters"))
         fingerprint = self._fingerprint(action, arguments)
-        user_id = principal.user_id
-        if not await idempotency.claim(self._database, user_id, key, action, fingerprint, _STALE_SECONDS):
-            return await self._kept(user_id, key, action, fingerprint)
-        return await self._first(_Claim(user_id, key), call)
+        claim = _Claim(principal.user_id, key)
+        async with self._held(claim.name) as mine:
+            kept = await self._kept(claim, action, fingerprint, mine=mine)
+            return await self._first(claim, call) if kept is None else kept
+
+    @asynccontextmanager
+    async def _held(self, name: str) -> AsyncIterator[bool]:
+        """Inside the block, whether nobody else runs a call of this name."""
+        # The lock belongs to the whole process, so calls of the same process are told apart here.
+        if name in self._running:
+            yield False
+            return
+        self._running.add(name)
+        try:
+            mine = await self._locks.hold(name)
+            try:
+                yield mine
+            finally:
+                if mine:
+                    await self._locks.release(name)
+        finally:
+            self._running.remove(name)
 
     async def _first(self, claim: _Claim, call: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
         restore = _current.set(claim)
@@ -84,15 +111,20 @@ class IdempotencyService:
             _current.reset(restore)
         return outcome
 
-    async def _kept(self, user_id: str, key: str, action: str, fingerprint: str) -> dict[str, Any]:
-        row = await idempotency.find(self._database, user_id, key)
-        if row is None:
-            raise Conflict("The first request with this idempotency key has just failed; try again")
-        if row.action != action or row.fingerprint != fingerprint:
-            raise Conflict("This idempotency key was used with another input", field="idempotencyKey")
-        if row.outcome is None:
-            raise Conflict("The first request with this idempotency key has not ended yet", field="idempotencyKey")
-        return dict(row.outcome)
+    async def _kept(self, claim: _Claim, action: str, fingerprint: str, *, mine: bool) -> dict[str, Any] | None:
+        """The kept answer; None when the call is this one's to make."""
+        if mine and await idempotency.claim(
+            self._database, claim.user_id, claim.key, action=action, fingerprint=fingerprint
+        ):
+            return None
+        row = await idempotency.find(self._database, claim.user_id, claim.key)
+        if row is not None and (row.action != action or row.fingerprint != fingerprint):
+            raise Conflict("This idempotency key was used with another input", field=_FIELD)
+        if row is not None and row.outcome is not None:
+            return dict(row.outcome)
+        if not mine:
+            raise Conflict("The first request with this idempotency key has not ended yet", field=_FIELD)
+        return None
 
     def _fingerprint(self, action: str, arguments: Mapping[str, Any]) -> str:
         text = json.dumps([action, arguments], sort_keys=True, default=str)

@@ -10,6 +10,7 @@ from infinibay.graphql.context import Info
 
 @strawberry.type
 class UserQueries:
-    @strawberry.field(description="The user behind the token.")
+    @strawberry.field
     async def current_user(self, info: Info) -> UserType | None:
+        """The user behind the token."""
         return UserType.from_row(await info.context.services.auth.current_user(info.context.caller))

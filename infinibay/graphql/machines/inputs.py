@@ -118,8 +118,11 @@ class UpdateMachineHardwareInput:
     gpu_pci_address: str | None = strawberry.UNSET
 
     def to_changes(self) -> dict[str, int | str | None]:
-        sizes: dict[str, int | str | None] = {"cpuCores": self.cpu_cores, "ramGB": self.ram_gb}
-        changes = {name: value for name, value in sizes.items() if value is not strawberry.UNSET and value is not None}
+        changes: dict[str, int | str | None] = {}
+        if self.cpu_cores is not strawberry.UNSET and self.cpu_cores is not None:
+            changes["cpuCores"] = self.cpu_cores
+        if self.ram_gb is not strawberry.UNSET and self.ram_gb is not None:
+            changes["ramGB"] = self.ram_gb
         if self.gpu_pci_address is not strawberry.UNSET:
             changes["gpuPciAddress"] = self.gpu_pci_address
         return changes

@@ -17,86 +17,101 @@ from infinibay.graphql.machines.types import CommandExecutionResponseType, Machi
 
 @strawberry.type
 class MachineMutations:
-    @strawberry.mutation(description="Makes a machine; it is `building` until its operation ended.")
+    @strawberry.mutation
     async def create_machine(self, info: Info, input: CreateMachineInputType) -> Machine:
+        """Makes a machine; it is `building` until its operation ended."""
         return Machine.shown(info, await info.context.services.machines.create(info.context.caller, input.to_request()))
 
-    @strawberry.mutation(description="Tries a failed creation again, from its kept input.")
+    @strawberry.mutation
     async def retry_machine(self, info: Info, id: str, password: str | None = strawberry.UNSET) -> Machine:
+        """Tries a failed creation again, from its kept input."""
         machine_id = known_id(id)
         return Machine.shown(
             info, await info.context.services.machines.retry(info.context.caller, machine_id, password or None)
         )
 
-    @strawberry.mutation(description="Changes cores, RAM (GB) or GPU.")
+    @strawberry.mutation
     async def update_machine_hardware(self, info: Info, input: UpdateMachineHardwareInput) -> Machine:
+        """Changes cores, RAM (GB) or GPU."""
         changes, machine_id = info.context.services.machines.changes, known_id(input.id)
         return Machine.shown(info, await changes.update_hardware(info.context.caller, machine_id, input.to_changes()))
 
-    @strawberry.mutation(description="Renames a machine.")
+    @strawberry.mutation
     async def update_machine_name(self, info: Info, input: UpdateMachineNameInput) -> Machine:
+        """Renames a machine."""
         changes = info.context.services.machines.changes
         return Machine.shown(info, await changes.rename(info.context.caller, known_id(input.id), input.name))
 
-    @strawberry.mutation(description="Gives a machine to a user, or to nobody.")
+    @strawberry.mutation
     async def update_machine_user(self, info: Info, input: UpdateMachineUserInput) -> Machine:
+        """Gives a machine to a user, or to nobody."""
         changes = info.context.services.machines.changes
         return Machine.shown(info, await changes.assign(info.context.caller, known_id(input.id), input.user_id or None))
 
-    @strawberry.mutation(description="Gives a machine to another department, whose firewall rules it then inherits.")
+    @strawberry.mutation
     async def move_machine(self, info: Info, id: str, department_id: str) -> Machine:
+        """Gives a machine to another department, whose firewall rules it then inherits."""
         changes = info.context.services.machines.changes
         return Machine.shown(info, await changes.move(info.context.caller, known_id(id), department_id))
 
-    @strawberry.mutation(description="Whether the machine starts after the host's restart.")
+    @strawberry.mutation
     async def set_autostart(self, info: Info, id: str, enabled: bool) -> Machine:
+        """Whether the machine starts after the host's restart."""
         changes = info.context.services.machines.changes
         return Machine.shown(info, await changes.set_autostart(info.context.caller, known_id(id), enabled))
 
-    @strawberry.mutation(description="Runs a command in the guest.")
+    @strawberry.mutation
     async def execute_command(self, info: Info, id: str, command: str) -> CommandExecutionResponseType:
+        """Runs a command in the guest."""
         outcome = await info.context.services.machines.execute_command(info.context.caller, known_id(id), command)
         return CommandExecutionResponseType.from_result(outcome)
 
 
 @strawberry.type
 class PowerMutations:
-    @strawberry.mutation(description="Starts a machine, or resumes a paused one.")
+    @strawberry.mutation
     async def power_on(self, info: Info, id: str) -> SuccessType:
+        """Starts a machine, or resumes a paused one."""
         return await _verb(info, id, "power_on")
 
-    @strawberry.mutation(
-        description="Asks the guest to power off; one that does not listen loses its power, or with `force: false` runs on."
-    )
+    @strawberry.mutation
     async def power_off(self, info: Info, id: str, force: bool | None = True) -> SuccessType:
+        """Asks the guest to power off; if it does not, it loses its power, or with `force: false` runs on."""
         return await _verb(info, id, "power_off", force=force is not False)
 
-    @strawberry.mutation(description="Pulls the plug.")
+    @strawberry.mutation
     async def force_power_off(self, info: Info, id: str) -> SuccessType:
+        """Pulls the plug."""
         return await _verb(info, id, "force_power_off")
 
-    @strawberry.mutation(description="Pauses a running machine.")
+    @strawberry.mutation
     async def suspend(self, info: Info, id: str) -> SuccessType:
+        """Pauses a running machine."""
         return await _verb(info, id, "suspend")
 
-    @strawberry.mutation(description="Lets a paused machine run on.")
+    @strawberry.mutation
     async def resume_machine(self, info: Info, id: str) -> SuccessType:
+        """Lets a paused machine run on."""
         return await _verb(info, id, "resume")
 
-    @strawberry.mutation(description="Powers off and starts again.")
+    @strawberry.mutation
     async def restart_machine(self, info: Info, id: str) -> SuccessType:
+        """Powers off and starts again."""
         return await _verb(info, id, "restart")
 
-    @strawberry.mutation(description="Asks the guest to restart.")
+    @strawberry.mutation
     async def reboot_machine(self, info: Info, id: str) -> SuccessType:
+        """Asks the guest to restart."""
         return await _verb(info, id, "reboot")
 
-    @strawberry.mutation(description="Presses the reset button.")
+    @strawberry.mutation
     async def reset_machine(self, info: Info, id: str) -> SuccessType:
+        """Presses the reset button."""
         return await _verb(info, id, "reset")
 
-    @strawberry.mutation(description="Removes a machine and everything that belongs to it.")
+    @strawberry.mutation
     async def destroy_machine(self, info: Info, id: str) -> SuccessType:
+        """Removes a machine and everything that belongs to it."""
         return SuccessType.from_result(await info.context.services.machines.destroy(info.context.caller, known_id(id)))
 
 

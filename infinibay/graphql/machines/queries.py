@@ -12,24 +12,26 @@ from infinibay.graphql.machines.types import GraphicConfigurationType, Machine, 
 
 @strawberry.type
 class MachineQueries:
-    @strawberry.field(description="One machine; null when it is absent or not the caller's.")
+    @strawberry.field
     async def machine(self, info: Info, id: str) -> Machine | None:
+        """One machine; null when it is absent or not the caller's."""
         row = await info.context.services.machines.find(info.context.caller, known_id(id))
         return Machine.shown(info, row) if row else None
 
-    @strawberry.field(description="The machines that the caller may see; without pagination all of them.")
+    @strawberry.field
     async def machines(
         self,
         info: Info,
         pagination: PaginationInputType | None = strawberry.UNSET,
         order_by: MachineOrderBy | None = strawberry.UNSET,
     ) -> list[Machine]:
+        """The machines that the caller may see; without pagination all of them."""
         take, skip = window(pagination)
         order = (order_by or MachineOrderBy()).to_request()
         found = await info.context.services.machines.list(info.context.caller, order, take, skip)
         return [Machine.shown(info, row) for row in found]
 
-    @strawberry.field(description="A page of machines, the newest first.")
+    @strawberry.field
     async def machines_page(
         self,
         info: Info,
@@ -37,18 +39,19 @@ class MachineQueries:
         first: int | None = 50,
         after: str | None = strawberry.UNSET,
     ) -> MachinePage:
+        """A page of machines, the newest first."""
         wanted, size = (filter or MachineFilter()).to_request(), page_size(first, 50)
         page = await info.context.services.machines.page(info.context.caller, wanted, size, after or None)
         return MachinePage.from_result(page, info.context.graphic_host)
 
-    @strawberry.field(
-        description="Where a machine's graphics listen; null when it is absent, not the caller's, or off."
-    )
+    @strawberry.field
     async def graphic_connection(self, info: Info, id: str) -> GraphicConfigurationType | None:
+        """Where a machine's graphics listen; null when it is absent, not the caller's, or off."""
         link = await info.context.services.machines.graphics(info.context.caller, known_id(id))
         return GraphicConfigurationType.from_result(link) if link else None
 
-    @strawberry.field(description="What createMachine would do with this input; nothing is written.")
+    @strawberry.field
     async def plan_machine(self, info: Info, input: CreateMachineInputType) -> MachinePlan:
+        """What createMachine would do with this input; nothing is written."""
         plan = await info.context.services.machines.plan(info.context.caller, input.to_request())
         return MachinePlan.from_result(plan)

@@ -43,14 +43,16 @@ class Machine:
     template: MachineTemplateType | None
     department: DepartmentType | None
 
-    @strawberry.field(description="The latest operation.")
+    @strawberry.field
     async def operation(self, info: Info) -> Operation | None:
+        """The latest operation."""
         row = await info.context.loaders.latest_operation.load(self.row.id)
         return Operation.from_row(row) if row else None
 
-    @strawberry.field(description="Why the machine is failed; null while it is not.")
+    @strawberry.field
     async def failure(self, info: Info) -> Failure | None:
-        if self.row.status != MachineStatus.FAILED:
+        """Why the machine is failed; null while it is not."""
+        if self.status != MachineStatus.FAILED:
             return None
         failure = await info.context.loaders.failure.load(self.row)
         return Failure.from_result(failure) if failure else None

@@ -11,6 +11,7 @@ from infinibay.graphql.operations.types import Operation
 
 @strawberry.type
 class OperationMutations:
-    @strawberry.mutation(description="Asks an operation to end; it undoes what it did.")
+    @strawberry.mutation
     async def cancel_operation(self, info: Info, id: strawberry.ID) -> Operation:
+        """Asks an operation to end; it undoes what it did."""
         return Operation.from_row(await info.context.services.operations.cancel(info.context.caller, known_id(id)))

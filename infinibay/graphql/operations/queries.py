@@ -10,15 +10,18 @@ from infinibay.graphql.operations.inputs import OperationFilter
 from infinibay.graphql.operations.types import Event, Operation, OperationPage
 from infinibay.graphql.scalars import BigInt
 
+_FROM_THE_START = BigInt(0)
+
 
 @strawberry.type
 class OperationQueries:
-    @strawberry.field(description="One operation; null when it is absent or not the caller's.")
+    @strawberry.field
     async def operation(self, info: Info, id: strawberry.ID) -> Operation | None:
+        """One operation; null when it is absent or not the caller's."""
         row = await info.context.services.operations.find(info.context.caller, known_id(id))
         return Operation.from_row(row) if row else None
 
-    @strawberry.field(description="Operations, the latest first.")
+    @strawberry.field
     async def operations(
         self,
         info: Info,
@@ -26,6 +29,7 @@ class OperationQueries:
         first: int | None = 50,
         after: str | None = strawberry.UNSET,
     ) -> OperationPage:
+        """Operations, the latest first."""
         wanted = filter or OperationFilter()
         page = await info.context.services.operations.page(
             info.context.caller,
@@ -37,14 +41,15 @@ class OperationQueries:
         )
         return OperationPage.from_result(page)
 
-    @strawberry.field(description="Events in their order, after the given number.")
+    @strawberry.field
     async def machine_events(
         self,
         info: Info,
         machine_id: strawberry.ID | None = strawberry.UNSET,
-        after_seq: BigInt | None = BigInt(0),
+        after_seq: BigInt | None = _FROM_THE_START,
         first: int | None = 100,
     ) -> list[Event]:
+        """Events in their order, after the given number."""
         page = await info.context.services.events.page(
             info.context.caller, optional_id(machine_id), after_seq or 0, page_size(first, 100)
         )

@@ -12,7 +12,7 @@ from infinibay.operations.api import Failure as OperationFailure
 from infinibay.services.operations import OperationPage as OperationPageResult
 
 OperationState: TypeAlias = rows.OperationState
-strawberry.enum(OperationState, description="Where an operation stands.")
+strawberry.enum(OperationState)
 
 
 @strawberry.type

@@ -1,0 +1,70 @@
+"""What every request passes: an id that its log lines carry, security headers, and an answer when all else failed."""
+
+from __future__ import annotations
+
+import re
+import time
+from uuid import uuid4
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from infinibay.graphql.errors import masked
+from infinibay.log import bound, get_logger
+from infinibay.web.responses import error_response
+
+log = get_logger(__name__)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_SECURITY_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+
+class RequestMiddleware:
+    """Takes a sensible `X-Request-Id` over or makes one, and sends it back."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        status: list[int] = []
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                status.append(message["status"])
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = request_id
+                for name, value in _SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        started = time.perf_counter()
+        with bound(request_id=request_id):
+            try:
+                await self._app(scope, receive, with_headers)
+            except Exception as error:  # noqa: BLE001 - the last place where a client can still get an answer.
+                message, extensions = masked(error)
+                if not status:
+                    await error_response(500, message, extensions)(scope, receive, with_headers)
+            milliseconds = round((time.perf_counter() - started) * 1000, 1)
+            log.info(
+                "http.request",
+                method=scope["method"],
+                path=scope["path"],
+                status=status[0] if status else None,
+                milliseconds=milliseconds,
+            )
+
+
+def _request_id(scope: Scope) -> str:
+    sent = Headers(scope=scope).get("x-request-id", "")
+    return sent if _REQUEST_ID.fullmatch(sent) else uuid4().hex
