@@ -151,7 +151,7 @@ def design(machine: MachineDesign, capabilities: Capabilities) -> DomainSpec:
 
 def _cpu_mode(kvm: bool, capabilities: Capabilities) -> CpuMode | None:
     """The most that the guest can have: all of the host's CPU under KVM, all that QEMU can emulate without."""
-    wanted: tuple[CpuMode, ...] = ("host-passthrough", "host-model") if kvm else ("maximum", "host-model")
+    wanted: tuple[CpuMode, ...] = ("host-passthrough", "maximum", "host-model") if kvm else ("maximum", "host-model")
     return next((mode for mode in wanted if mode in capabilities.cpu_modes), None)
 
 

@@ -18,6 +18,7 @@ from infinibay.virt.api import DomainChanged, DomainInfo, DomainState, Hyperviso
 
 Result = Mapping[str, Any]
 _LOOK_SECONDS = 1.0
+_ASK_AGAIN_SECONDS = 5.0
 
 
 class PowerVerbs:
@@ -91,32 +92,32 @@ class PowerVerbs:
         domain = await self._domain(context)
         if domain.state is DomainState.SHUTOFF:
             return {"message": "Machine is already powered off"}
-        if domain.state is DomainState.RUNNING and not domain.broken:
-            with suppress(WrongState):
-                await self._hypervisor.domains.shutdown(machine_id)
-            if await self._stopped(context):
-                return {"message": "Machine powered off"}
+        if domain.state is DomainState.RUNNING and not domain.broken and await self._stops(context):
+            return {"message": "Machine powered off"}
         if not context.input.get("force", True):
             raise WrongState("The guest did not power off in time; it runs on")
         with suppress(WrongState):
             await self._hypervisor.domains.destroy(machine_id)
         return {"message": "The guest did not power off in time; its power was cut"}
 
-    async def _stopped(self, context: StepContext) -> bool:
-        """Waits until the domain is off; false when the time is over. OperationCancelled when somebody asked for it."""
-        machine_id = _machine(context)
-        deadline = asyncio.get_running_loop().time() + self._power_off_seconds
+    async def _stops(self, context: StepContext) -> bool:
+        """Asks the guest until the domain is off; false when the time is over. OperationCancelled when somebody asked
+        for that. A guest that just boots does not hear the first request, so it is asked again."""
+        machine_id, now = _machine(context), asyncio.get_running_loop().time
+        deadline, next_request = now() + self._power_off_seconds, now()
         async with self._hypervisor.events() as stream:
-            while True:
+            while (left := deadline - now()) > 0:
                 domain = await self._hypervisor.domains.find(machine_id)
                 if domain is None or domain.state in (DomainState.SHUTOFF, DomainState.CRASHED):
                     return True
                 if await context.cancelled():
                     raise OperationCancelled
-                left = deadline - asyncio.get_running_loop().time()
-                if left <= 0:
-                    return False
+                if now() >= next_request:
+                    with suppress(WrongState):
+                        await self._hypervisor.domains.shutdown(machine_id)
+                    next_request = now() + _ASK_AGAIN_SECONDS
                 await _something_about(stream, machine_id, min(left, _LOOK_SECONDS))
+        return False
 
     async def _force_off(self, context: StepContext) -> Result:
         machine_id = _machine(context)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 
 from infinibay.core.machine_status import MachineStatus
-from infinibay.db import hosts, machines, rows
+from infinibay.db import hosts, machines, operations, rows
 from infinibay.db.client import Database
 from infinibay.errors import HypervisorError, Unavailable
 from infinibay.libvirtxml import reader
@@ -97,6 +97,10 @@ class StatusKeeper:
     async def _record(
         self, machine: rows.Machine, domain: DomainInfo | None, *, settle: bool, operation_id: str | None = None
     ) -> None:
+        if domain is None and not settle and await operations.active(
+            self._database, machine_id=machine.id, department_id=None
+        ):
+            return  # An operation removes it or defines it; its end tells what became of it.
         status, reason = await self._judge(machine, domain)
         async with self._database.tx() as tx:
             await change_status(tx, machine.id, status, reason=reason, settle=settle, operation_id=operation_id)
