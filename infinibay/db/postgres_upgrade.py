@@ -6,7 +6,7 @@ import os
 import shlex
 from pathlib import Path
 
-from infinibay.db.postgres_programs import SUPERUSER, Account, Programs, programs_of
+from infinibay.db.postgres_programs import SUPERUSER, Account, Programs, programs_of, reachable
 from infinibay.errors import SettingError
 
 
@@ -32,7 +32,7 @@ def refuse_other_major(data_dir: Path, programs: Programs, account: Account, cop
 def upgrade_commands(data_dir: Path, major: int, programs: Programs, account: Account, copies: Path) -> list[str]:
     """The shell commands that turn the data directory into one of the programs' major version; the old one is kept."""
     old = programs_of(major, copies)
-    old_bin = old.bin if old else Path(f"/usr/lib/postgresql/{major}/bin")
+    old_bin = reachable(old, account, copies).bin if old else Path(f"/usr/lib/postgresql/{major}/bin")
     aside = str(_set_aside(data_dir, major))
     data, new = str(data_dir), programs.bin
     as_account = ["runuser", "-u", account.name, "--"] if os.geteuid() != account.uid else []
