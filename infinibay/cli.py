@@ -1,4 +1,4 @@
-"""The command line: `infinibay serve|plan|user|doctor|schema`."""
+"""The command line: `infinibay serve|plan|user|doctor`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import click
 
@@ -27,7 +26,7 @@ def main() -> None:
 
 @main.command()
 @click.option("--role", type=click.Choice(["api", "worker", "all"]), default="all", help="Answer, work, or both.")
-def serve(role: str) -> None:
+def serve(role: Literal["api", "worker", "all"]) -> None:
     """Serve the API and run the operations of this host until Ctrl-C."""
     from infinibay.web.server import serve as serve_until_signal
 
@@ -107,18 +106,6 @@ def set_password(email: str, password: str) -> None:
     settings = _settings()
     ended = _run(lambda: asyncio.run(change(settings, email, password)))
     click.echo(f"The password of {email} is changed; {ended} sessions ended.")
-
-
-@main.command()
-@click.option("--write", is_flag=True, help="Write it to the file that is committed.")
-def schema(write: bool) -> None:
-    """Print the GraphQL schema."""
-    from infinibay.graphql.schema import SCHEMA_FILE, sdl
-
-    if write:
-        Path(SCHEMA_FILE).write_text(sdl())
-    else:
-        click.echo(sdl(), nl=False)
 
 
 def _settings() -> Settings:

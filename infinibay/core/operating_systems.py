@@ -16,7 +16,7 @@ class Family(StrEnum):
 
 @dataclass(frozen=True)
 class OperatingSystem:
-    """One system. `name` is the word in the database and of its ISO (`<name>.iso`); sizes in GB are the least it needs."""
+    """One system. `name` is the word in the database and of its ISO (`<name>.iso`); it needs at least these GB."""
 
     name: str
     title: str

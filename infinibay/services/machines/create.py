@@ -17,6 +17,7 @@ from infinibay.errors import BadUserInput, Conflict, FieldProblem, NotFound, Uni
 from infinibay.operations.api import NewOperation
 from infinibay.operations.engine import OperationEngine
 from infinibay.secrets import graphics_password
+from infinibay.services import idempotency
 from infinibay.services.machines.creation_steps import CREATE, CREATE_STEPS
 from infinibay.services.machines.definition import Definition
 from infinibay.services.machines.installation_secrets import Installation, MachineSecrets
@@ -150,6 +151,7 @@ class CreateMachine:
                 owner_id=machine.user_id,
                 actor_id=principal.user_id,
             )
+            await idempotency.settle(tx, {"machine": machine.id})
             return await self._engine.submit(tx, self._operation(principal, machine.id, request.username))
 
     def _operation(self, principal: Principal, machine_id: str, username: str) -> NewOperation:

@@ -1,0 +1,83 @@
+"""Serves until a signal asks for the end: SIGINT and SIGTERM close the connections, then the product."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from infinibay.bootstrap import Product, Role, running
+from infinibay.errors import SettingError
+from infinibay.log import get_logger
+from infinibay.operations.api import FaultPoints
+from infinibay.settings import Settings
+from infinibay.web.app import create_app
+
+log = get_logger(__name__)
+_GRACE_SECONDS = 5
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to us, because the database must outlive the last request."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(settings: Settings, role: Role, faults: FaultPoints | None = None) -> None:
+    """Runs the product in a role; `worker` listens nowhere. Raises SettingError for what the operator must mend."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    listener = None if role == "worker" else _listen(settings)
+    try:
+        async with running(settings, role, faults) as product:
+            if listener is None:
+                log.info("server.working")
+                await ended.wait()
+            else:
+                await _answer(product, listener, ended)
+    finally:
+        if listener is not None:
+            listener.close()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """Bound before anything is started, so that a taken port stops the start at once."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except (OSError, UnicodeError) as error:
+        listener.close()
+        variable = "HOST" if isinstance(error, (socket.gaierror, UnicodeError)) or error.errno == 99 else "PORT"
+        raise SettingError(variable, f"can't be used: {settings.host}:{settings.port}: {error}") from error
+    return listener
+
+
+async def _answer(product: Product, listener: socket.socket, ended: asyncio.Event) -> None:
+    settings = product.settings
+    config = uvicorn.Config(
+        create_app(product.services, settings, product.readiness.report),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    address = listener.getsockname()
+    log.info("server.ready", url=f"http://{settings.host}:{address[1]}/graphql")
+    ending = asyncio.create_task(ended.wait())
+    await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
+    ending.cancel()
+    server.should_exit = True
+    await serving
