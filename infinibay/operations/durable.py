@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,6 +141,8 @@ class DurableWorker:
     async def stop(self) -> None:
         """Takes no more operations; what runs must have been stopped before."""
         await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
+        # The engine had made its own threads the loop's default ones and has just ended them.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="asyncio"))
 
     def _config(self, executor_id: str) -> DBOSConfig:
         return DBOSConfig(
