@@ -27,25 +27,28 @@ class ErrorCodes(SchemaExtension):
     """Gives every error of a result its code, over HTTP and WebSocket alike."""
 
     def on_validate(self) -> Iterator[None]:
-        yield
-        document = self.execution_context.graphql_document
-        # Without a name the first operation would run; strawberry keeps the name that was sent to itself.
-        if document is None or self.execution_context._provided_operation_name is not None:  # noqa: SLF001
-            return
-        operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
-        if len(operations) > 1:
+        """Runs after the cache of validations, whose list of errors it replaces."""
+        if self._is_ambiguous():
             self.execution_context.pre_execution_errors = [
                 GraphQLError(
                     "Must provide operation name if query contains multiple operations.",
                     extensions={"code": "OPERATION_RESOLUTION_FAILURE"},
                 )
             ]
+        yield
 
     def on_operation(self) -> Iterator[None]:
         yield
         result = self.execution_context.result
         if isinstance(result, (CoreResult, ExecutionResult)) and result.errors:
             result.errors = [coded(error) for error in result.errors]
+
+    def _is_ambiguous(self) -> bool:
+        """Without a name the first of several operations would run; strawberry keeps the sent name to itself."""
+        document = self.execution_context.graphql_document
+        if document is None or self.execution_context._provided_operation_name is not None:  # noqa: SLF001
+            return False
+        return sum(isinstance(node, OperationDefinitionNode) for node in document.definitions) > 1
 
 
 def coded(error: GraphQLError) -> GraphQLError:
@@ -67,13 +70,15 @@ def _told(error: GraphQLError) -> tuple[str, dict[str, Any]]:
     cause = _cause(error)
     if isinstance(cause, InfinibayError):
         return _explained(cause)
-    if cause is not None:
-        return masked(cause)
     if isinstance(error, GraphQLSyntaxError):
         return error.message, {"code": "GRAPHQL_PARSE_FAILED"}
-    if error.path is not None or error.message.startswith("Variable '"):
-        return error.message, {"code": "BAD_USER_INPUT"}
-    return error.message, {"code": "GRAPHQL_VALIDATION_FAILED"}
+    if error.path is None and error.nodes:
+        # A scalar's refusal of a value comes with its exception, but is no failure of ours.
+        is_variable = error.message.startswith("Variable '")
+        return error.message, {"code": "BAD_USER_INPUT" if is_variable else "GRAPHQL_VALIDATION_FAILED"}
+    if cause is not None:
+        return masked(cause)
+    return error.message, {"code": "BAD_USER_INPUT" if error.path else "GRAPHQL_VALIDATION_FAILED"}
 
 
 def _cause(error: GraphQLError) -> Exception | None:

@@ -1,0 +1,147 @@
+"""The product's HTTP edge over a real database, asked as a client would."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+from argon2 import PasswordHasher
+
+from infinibay.core.access import Principal, Role
+from infinibay.db import departments, rows
+from infinibay.db.client import Database, EngineOptions
+from infinibay.db.hooks import Hooks
+from infinibay.db.locks import LockHolder
+from infinibay.model_callbacks import department, machine
+from infinibay.services.accounts import AccountService
+from infinibay.services.audit import AuditService
+from infinibay.services.auth import AuthService
+from infinibay.services.container import Services
+from infinibay.services.departments import DepartmentService
+from infinibay.services.events import EventsService
+from infinibay.services.idempotency import IdempotencyService
+from infinibay.services.machines.service import MachineService
+from infinibay.services.operations import OperationsService
+from infinibay.services.passwords import Passwords
+from infinibay.services.throttle import LoginThrottle
+from infinibay.web.app import create_app
+from tests.support.databases import settings_below
+from tests.support.recording import RecordingMachines, RecordingOperations
+
+KEY = b"k" * 32
+PASSWORD = "correct horse"
+ROLES = (Role.USER, Role.ADMIN, Role.SUPER_ADMIN)
+
+
+def quick_passwords() -> Passwords:
+    """Real argon2id with parameters that cost no time."""
+    return Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
+@dataclass
+class Api:
+    """A running edge: `tokens` and `users` by role, and the parts behind it."""
+
+    client: httpx.AsyncClient
+    database: Database
+    services: Services
+    machines: RecordingMachines
+    operations: RecordingOperations
+    accounts: AccountService
+    tokens: dict[Role, str] = field(default_factory=dict)
+    users: dict[Role, rows.User] = field(default_factory=dict)
+    readiness: dict[str, str | None] = field(default_factory=dict)
+
+    async def post(
+        self,
+        query: str,
+        variables: dict[str, Any] | None = None,
+        role: Role | None = Role.SUPER_ADMIN,
+        headers: dict[str, str] | None = None,
+    ) -> httpx.Response:
+        """The HTTP answer to a query by a role, or by nobody (None)."""
+        authorization = {"authorization": f"Bearer {self.tokens[role]}"} if role else {}
+        body = {"query": query, "variables": variables or {}}
+        return await self.client.post("/graphql", json=body, headers={**authorization, **(headers or {})})
+
+    async def ask(
+        self, query: str, variables: dict[str, Any] | None = None, role: Role | None = Role.SUPER_ADMIN
+    ) -> dict[str, Any]:
+        """The data of a query without errors."""
+        answer = (await self.post(query, variables, role)).json()
+        assert "errors" not in answer, answer["errors"]
+        data: dict[str, Any] = answer["data"]
+        return data
+
+    async def refusal(
+        self, query: str, variables: dict[str, Any] | None = None, role: Role | None = Role.SUPER_ADMIN
+    ) -> dict[str, Any]:
+        """The one error of a query."""
+        answer = (await self.post(query, variables, role)).json()
+        (error,) = answer["errors"]
+        return {"message": error["message"], **error["extensions"]}
+
+    def principal(self, role: Role) -> Principal:
+        return Principal(user_id=self.users[role].id, role=role, session_id="")
+
+
+@asynccontextmanager
+async def running_api(url: str, base: Path, *, origins: tuple[str, ...] = ()) -> AsyncIterator[Api]:
+    """An edge over the database with a user of each role (`user@example.com` …, password `PASSWORD`)."""
+    hooks = Hooks()
+    department.register(hooks)
+    machine.register(hooks)
+    database = Database(url, engine=EngineOptions(run_dir=base), hooks=hooks)
+    await database.connect()
+    locks = LockHolder(url)
+    passwords = quick_passwords()
+    machines, operations = RecordingMachines(), RecordingOperations()
+    services = Services(
+        auth=AuthService(database, passwords, KEY, lifetime=timedelta(hours=1), throttle=LoginThrottle()),
+        machines=cast("MachineService", machines),
+        departments=DepartmentService(database, remove_department(database)),
+        operations=cast("OperationsService", operations),
+        events=EventsService(database),
+        idempotency=IdempotencyService(database, locks, KEY),
+        audit=AuditService(database),
+    )
+    readiness: dict[str, str | None] = {"database": None, "hypervisor": None, "worker": None}
+
+    async def report() -> dict[str, str | None]:
+        return readiness
+
+    more = {"ALLOWED_ORIGINS": ",".join(origins)} if origins else {}
+    app = create_app(services, settings_below(base, **more), report)
+    accounts = AccountService(database, passwords, base / "first-admin")
+    transport = httpx.ASGITransport(app=app)
+    try:
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            api = Api(client, database, services, machines, operations, accounts, readiness=readiness)
+            for role in ROLES:
+                await _join(api, role)
+            yield api
+    finally:
+        await locks.close()
+        await database.disconnect()
+        passwords.close()
+
+
+async def _join(api: Api, role: Role) -> None:
+    email = f"{role.value.lower()}@example.com"
+    user = await api.accounts.create_user(email, PASSWORD, first_name=role.value, last_name="Person", role=role)
+    api.users[role] = user
+    api.tokens[role] = (await api.services.auth.login(email, PASSWORD)).token
+
+
+def remove_department(database: Database) -> Any:
+    """Removes the row alone, as there is no filter in these tests."""
+
+    async def remove(_principal: Principal, row: rows.Department) -> None:
+        await departments.delete(database, row.id)
+
+    return remove

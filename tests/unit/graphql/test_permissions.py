@@ -1,0 +1,127 @@
+"""Every root field by every role, over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from graphql import (
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputObjectType,
+    GraphQLSchema,
+    build_schema,
+    get_named_type,
+    is_leaf_type,
+    is_required_argument,
+    is_required_input_field,
+)
+
+from infinibay.core.access import Role, Rule
+from infinibay.errors import InfinibayError
+from infinibay.graphql.guard import protect
+from infinibay.graphql.permissions import RULES
+from infinibay.graphql.schema import build
+from tests.support.api import Api
+
+SCHEMA: GraphQLSchema = build_schema(build().as_str())
+CALLERS: tuple[Role | None, ...] = (None, Role.USER, Role.ADMIN, Role.SUPER_ADMIN)
+
+# What must hold, written out once more so that a slip in the table does not go unseen.
+ADMIN_ONLY = {
+    "planMachine",
+    "createMachine",
+    "retryMachine",
+    "updateMachineHardware",
+    "updateMachineName",
+    "updateMachineUser",
+    "moveMachine",
+    "executeCommand",
+    "createDepartment",
+    "updateDepartmentName",
+    "destroyDepartment",
+}
+PUBLIC = {"login"}
+
+
+def root_fields() -> list[str]:
+    return [
+        f"{root.name}.{name}"
+        for root in (SCHEMA.query_type, SCHEMA.mutation_type)
+        if root is not None
+        for name in root.fields
+    ]
+
+
+def any_value(kind: Any) -> Any:
+    """A value that the type accepts."""
+    named = get_named_type(kind)
+    if isinstance(named, GraphQLEnumType):
+        return next(iter(named.values))
+    if isinstance(named, GraphQLInputObjectType):
+        return {name: any_value(f.type) for name, f in named.fields.items() if is_required_input_field(f)}
+    return {"Boolean": True, "Int": 1, "JSONObject": {}, "ID": str(uuid4())}.get(named.name, f"text {uuid4()}")
+
+
+def document(full_name: str) -> tuple[str, dict[str, Any]]:
+    """A query or mutation of the field with its required arguments, and their variables."""
+    kind, name = full_name.split(".")
+    root = SCHEMA.type_map[kind]
+    field: GraphQLField = root.fields[name]  # type: ignore[attr-defined]
+    required = {arg: a for arg, a in field.args.items() if is_required_argument(a)}
+    declared = ", ".join(f"${arg}: {a.type}" for arg, a in required.items())
+    passed = ", ".join(f"{arg}: ${arg}" for arg in required)
+    selection = "" if is_leaf_type(get_named_type(field.type)) else "{ __typename }"
+    text = f"{kind.lower()} {f'({declared})' if declared else ''} {{ {name}{f'({passed})' if passed else ''} {selection} }}"
+    return text, {arg: any_value(a.type) for arg, a in required.items()}
+
+
+def expected(full_name: str, role: Role | None) -> str | None:
+    name = full_name.split(".")[1]
+    if name in PUBLIC:
+        return None
+    if role is None:
+        return "UNAUTHENTICATED"
+    return "FORBIDDEN" if name in ADMIN_ONLY and role is Role.USER else None
+
+
+@pytest.mark.parametrize("role", CALLERS, ids=lambda role: str(role or "anonymous"))
+@pytest.mark.parametrize("full_name", root_fields())
+async def test_each_root_field_admits_exactly_its_roles(api: Api, full_name: str, role: Role | None) -> None:
+    query, variables = document(full_name)
+    if full_name == "Mutation.logout" and role is not None:
+        # The shared token must outlive this test, so a session of its own is ended.
+        result = await api.services.auth.login(f"{role.value.lower()}@example.com", "correct horse")
+        headers = {"authorization": result.token}
+        answer = (await api.post(query, variables, None, headers)).json()
+    else:
+        answer = (await api.post(query, variables, role)).json()
+    codes = {error["extensions"]["code"] for error in answer.get("errors", [])}
+    refused = codes & {"UNAUTHENTICATED", "FORBIDDEN"}
+    if full_name == "Mutation.login":
+        assert codes == {"UNAUTHENTICATED"}
+        assert answer["errors"][0]["message"] == "Invalid credentials"
+    elif full_name == "Mutation.revokeSessions" and role is Role.USER:
+        assert refused == {"FORBIDDEN"}  # The session belongs to somebody else.
+    else:
+        wanted = expected(full_name, role)
+        assert refused == ({wanted} if wanted else set())
+    assert "INTERNAL_SERVER_ERROR" not in codes
+
+
+def test_the_table_names_exactly_the_root_fields() -> None:
+    assert sorted(RULES) == sorted(root_fields())
+    assert {name.split(".")[1] for name, rule in RULES.items() if rule is Rule.ADMIN} == ADMIN_ONLY
+    assert {name.split(".")[1] for name, rule in RULES.items() if rule is Rule.PUBLIC} == PUBLIC
+
+
+def test_a_field_without_a_rule_stops_the_start() -> None:
+    rules = {name: rule for name, rule in RULES.items() if name != "Query.machine"}
+    with pytest.raises(InfinibayError, match=r"look at: Query\.machine$"):
+        protect(SCHEMA, rules)
+
+
+def test_a_rule_without_a_field_stops_the_start() -> None:
+    with pytest.raises(InfinibayError, match=r"look at: Query\.nothing$"):
+        protect(SCHEMA, {**RULES, "Query.nothing": Rule.USER})
