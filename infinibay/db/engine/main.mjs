@@ -1,7 +1,7 @@
 // Prisma's query engine for PostgreSQL without a native binary: its WebAssembly build behind the native engine's
 // command line, `-p PORT`, or behind our own Unix socket, `--socket PATH`.
 
-import { readFileSync } from "node:fs";
+import { readFileSync, renameSync } from "node:fs";
 import { parseArgs } from "node:util";
 
 import { httpServer } from "./http_server.mjs";
@@ -31,5 +31,7 @@ if (options.socket === undefined) {
   server.listen(Number(options.port), "127.0.0.1");
 } else {
   process.umask(0o177); // The socket's mode is 0600 from its first moment.
-  server.listen(options.socket);
+  // It gets its name when it answers: a bound socket that does not listen yet refuses whoever sees its file.
+  const unready = `${options.socket}~`;
+  server.listen(unready, () => renameSync(unready, options.socket));
 }

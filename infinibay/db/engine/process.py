@@ -83,7 +83,7 @@ class EngineProcess:
     def _choose_socket(self, run_dir: Path) -> Path:
         run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = run_dir / f"engine-{os.getpid()}-{next(_numbers)}.sock"
-        if len(os.fsencode(path)) > _LONGEST_SOCKET_PATH:
+        if len(os.fsencode(path)) >= _LONGEST_SOCKET_PATH:  # The program adds a character for a moment.
             self._own_dir = Path(tempfile.mkdtemp(prefix="infinibay-"))
             path = self._own_dir / "engine.sock"
         return path
