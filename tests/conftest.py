@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.databases import cluster, fresh_database
+from tests.support.databases import base_directory, cluster, fresh_database
+
+if TYPE_CHECKING:
+    from infinibay.db.client import Database
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +25,16 @@ async def database_url(postgres_url: str) -> AsyncIterator[str]:
     """A migrated database of the test's own. Modules that share one use `tests.support.databases.fresh_database`."""
     async with fresh_database(postgres_url) as url:
         yield url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """The product's client, connected to a migrated database of the test's own."""
+    # Imported here, because the generated client takes a second to load and most unit tests do without.
+    from infinibay.db.client import Database, EngineOptions
+
+    with base_directory() as run_dir:
+        client = Database(database_url, engine=EngineOptions(run_dir))
+        await client.connect()
+        yield client
+        await client.disconnect()
