@@ -20,7 +20,7 @@ from infinibay.host.process import Account, Finished
 from infinibay.host.resources import boot_id
 from infinibay.libvirtxml.element import parse
 from infinibay.log import get_logger
-from infinibay.virt import kvm_rom
+from infinibay.virt import kvm_rom, qemu_log
 from infinibay.virt.api import KvmVerdict
 
 log = get_logger(__name__)
@@ -85,10 +85,11 @@ def qemu_account(capabilities_xml: str) -> Account | None:
         return None
     uid, gid = (int(part.lstrip("+")) for part in label.split(":"))
     try:
-        groups = tuple(os.getgrouplist(pwd.getpwuid(uid).pw_name, gid))
+        entry = pwd.getpwuid(uid)
     except KeyError:
-        groups = (gid,)
-    return Account(uid, gid, groups)
+        return Account(uid, gid)
+    # libvirt gives QEMU the groups of the account's own entry, which on Debian is how it reaches /dev/kvm.
+    return Account(uid, gid, tuple(os.getgrouplist(entry.pw_name, entry.pw_gid)))
 
 
 async def run_rom(acceleration: str, account: Account | None, seconds: float) -> Finished:
@@ -115,11 +116,9 @@ async def _run(account: Account | None) -> KvmVerdict:
     if ended.code == _GOOD:
         return KvmVerdict(works=True, reason="A test guest ran under KVM.")
     said = [line for line in ended.stderr.splitlines() if line and "warning:" not in line]
-    if ended.timed_out:
-        words = f": {said[0]}" if said else "."
-        return KvmVerdict(works=False, reason=f"A test guest did not run to its end under KVM{words}")
-    words = f": {said[0]}" if said else "."
-    return KvmVerdict(works=False, reason=f"QEMU could not start a test guest under KVM{words}")
+    words = qemu_log.kvm_failure(said) or "; ".join(said[:1]) or "QEMU said nothing"
+    did = "did not run to its end" if ended.timed_out else "could not be started"
+    return KvmVerdict(works=False, reason=f"A test guest {did} under KVM: {words}")
 
 
 def _command(acceleration: str, rom: Path) -> list[str]:

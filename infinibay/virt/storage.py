@@ -100,7 +100,6 @@ class LibvirtStorage:
 def _make_pool(connection: libvirt.virConnect, xml: str) -> None:
     pool = connection.storagePoolDefineXML(xml, 0)
     try:
-        pool.build(libvirt.VIR_STORAGE_POOL_BUILD_NEW)
         _start_pool(pool)
     except libvirt.libvirtError:
         if not pool.isActive():
@@ -111,14 +110,24 @@ def _make_pool(connection: libvirt.virConnect, xml: str) -> None:
 def _start_pool(pool: libvirt.virStoragePool) -> None:
     if not pool.isActive():
         try:
-            # Makes a folder that has vanished; one that is there stays as it is.
-            pool.create(libvirt.VIR_STORAGE_POOL_CREATE_WITH_BUILD)
+            _create_pool(pool)
         except libvirt.libvirtError:
             # Another process may have been faster.
             if not pool.isActive():
                 raise
     if not pool.autostart():
         pool.setAutostart(1)
+
+
+def _create_pool(pool: libvirt.virStoragePool) -> None:
+    try:
+        pool.create(0)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_SYSTEM_ERROR:
+            raise
+        # Its folder is missing. A build also sets the mode of a folder that is there, so it is not done without need.
+        pool.build(libvirt.VIR_STORAGE_POOL_BUILD_NEW)
+        pool.create(0)
 
 
 def _refresh(pool: libvirt.virStoragePool) -> None:

@@ -36,7 +36,7 @@ class Subscriptions:
         queue.put_nowait(ConnectionChanged(self._connected()))
         self._queues.add(queue)
         try:
-            yield _events(queue)
+            yield _Events(queue)
         finally:
             self._queues.discard(queue)
 
@@ -47,6 +47,14 @@ class Subscriptions:
         queue.put_nowait(ConnectionChanged(self._connected()))
 
 
-async def _events(queue: asyncio.Queue[HypervisorEvent]) -> AsyncIterator[HypervisorEvent]:
-    while True:
-        yield await queue.get()
+class _Events:
+    """No generator, because one that is cancelled while it waits has ended; listeners wait with a time limit."""
+
+    def __init__(self, queue: asyncio.Queue[HypervisorEvent]) -> None:
+        self._queue = queue
+
+    def __aiter__(self) -> AsyncIterator[HypervisorEvent]:
+        return self
+
+    async def __anext__(self) -> HypervisorEvent:
+        return await self._queue.get()
