@@ -27,7 +27,7 @@ _PRODUCT_KEY = re.compile(r"[A-Za-z0-9]{5}(-[A-Za-z0-9]{5}){4}")
 
 @dataclass(frozen=True)
 class HostLimits:
-    """What the host has. `max_vcpus` is the most that one machine gets; the space of a pool that is not there is None."""
+    """What the host has. `max_vcpus` is the most that a machine gets; None is the space of a pool that is missing."""
 
     max_vcpus: int
     host_cpus: int
