@@ -4,9 +4,9 @@ import { createRequire } from "node:module";
 
 const { parse: parseArray } = createRequire(import.meta.url)("postgres-array");
 
-// The engine's numbers for types; an array's is the element's plus 64.
+// The engine's numbers for types; an array's is the element's plus 64, except for UUIDs.
 const INT32 = 0, INT64 = 1, FLOAT = 2, DOUBLE = 3, NUMERIC = 4, BOOLEAN = 5, TEXT = 7;
-const DATE = 8, TIME = 9, DATETIME = 10, JSON_TYPE = 11, BYTES = 13, UUID = 15, ARRAY = 64;
+const DATE = 8, TIME = 9, DATETIME = 10, JSON_TYPE = 11, BYTES = 13, UUID = 15, ARRAY = 64, UUID_ARRAY = 78;
 const VOID = 2278;
 
 const identity = (text) => text;
@@ -68,7 +68,7 @@ const TYPES = new Map();
 const PARSERS = new Map();
 for (const [oid, arrayOid, type, parser] of KNOWN) {
   TYPES.set(oid, type);
-  TYPES.set(arrayOid, type + ARRAY);
+  TYPES.set(arrayOid, type === UUID ? UUID_ARRAY : type + ARRAY);
   PARSERS.set(oid, parser);
   PARSERS.set(arrayOid, (text) => parseArray(text, parser));
 }

@@ -7,7 +7,7 @@ import { DriverErrors } from "./driver_errors.mjs";
 import { completeErrors, failure } from "./errors.mjs";
 import { Metrics } from "./metrics.mjs";
 import { clientAnswer } from "./responses.mjs";
-import { checkedId, startTransaction } from "./transactions.mjs";
+import { checkedId, endTransaction, startTransaction } from "./transactions.mjs";
 import { Translator } from "./translate.mjs";
 import { WasmEngine } from "./wasm.mjs";
 
@@ -62,11 +62,11 @@ export class Service {
   }
 
   commitTransaction(id) {
-    return this.answered(() => this.engine.commitTransaction(checkedId(id)));
+    return this.answered(() => endTransaction(this.engine, this.errors, "commitTransaction", id));
   }
 
   rollbackTransaction(id) {
-    return this.answered(() => this.engine.rollbackTransaction(checkedId(id)));
+    return this.answered(() => endTransaction(this.engine, this.errors, "rollbackTransaction", id));
   }
 
   /** `format` is json or prometheus; `labels` the text of a JSON object, or empty. */
@@ -78,7 +78,7 @@ export class Service {
   /** Errors are answers too: the client takes a failed request of HTTP for a broken engine. */
   async answered(call) {
     try {
-      return (await call()) || "{}";
+      return await call();
     } catch (error) {
       return completeErrors(failure(error), this.errors);
     }

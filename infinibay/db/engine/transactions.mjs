@@ -26,7 +26,7 @@ export async function startTransaction(engine, errors, options) {
   let timer;
   const limit = new Promise((resolve) => (timer = setTimeout(resolve, options.max_wait ?? 2000, null)));
   const answer = await Promise.race([started, limit]).finally(() => clearTimeout(timer));
-  if (answer !== null) return startAnswer(answer, errors);
+  if (answer !== null) return completeAnswer(answer, errors);
   started.then((text) => rollBackLate(engine, text)).catch(() => {}); // Its asker has had an answer already.
   throw new PrismaError("P2028", "Transaction API error: Unable to start a transaction in the given time.");
 }
@@ -36,9 +36,14 @@ async function rollBackLate(engine, text) {
   if (id !== undefined) await engine.rollbackTransaction(id);
 }
 
-/** The engine gives some errors as an ordinary answer. */
-function startAnswer(text, errors) {
+/** Commits or rolls back, by the engine's method of that name, and answers `{}`. */
+export async function endTransaction(engine, errors, method, id) {
+  return completeAnswer(await engine[method](checkedId(id)), errors);
+}
+
+/** The engine gives errors of transactions, a failed commit's too, as if they were ordinary answers. */
+function completeAnswer(text, errors) {
   const answer = JSON.parse(text);
-  if (answer.id !== undefined) return text;
-  return completeErrors(JSON.stringify({ errors: [{ error: answer.message, user_facing_error: answer }] }), errors);
+  if (answer.error_code === undefined) return text;
+  return completeErrors(JSON.stringify({ errors: [{ error: answer.meta?.error ?? answer.message, user_facing_error: answer }] }), errors);
 }

@@ -110,9 +110,9 @@ function scalarWrite(field, value) {
 }
 
 function jsonList(value) {
-  if (value === null) return null;
+  if (typeof value !== "string" && !isObject(value) && !Array.isArray(value)) return value;
   if (isObject(value)) return mapObject(value, (_key, inner) => jsonList(inner));
-  return each(value, (item) => (typeof item === "string" ? json(item) : plain(item)));
+  return Array.isArray(value) ? value.map((item) => (item === null ? null : json(item))) : json(value);
 }
 
 /** The client writes `Json(x)` as a string with x's JSON text, and None (SQL's NULL) as null. */
