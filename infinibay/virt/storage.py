@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import libvirt
 
-from infinibay.errors import Conflict, HostFailure, HypervisorError, ObjectExists, ObjectMissing, WrongState
+from infinibay.errors import Conflict, HostFailure, HypervisorError, ObjectExists, ObjectMissing
 from infinibay.libvirtxml.element import parse
 from infinibay.libvirtxml.storage import PoolSpec, pool_xml
 from infinibay.log import get_logger
@@ -134,9 +134,10 @@ def _refresh(pool: libvirt.virStoragePool) -> None:
     try:
         pool.refresh(0)
     except libvirt.libvirtError as error:
-        # libvirt refuses while another volume of the pool is being made. What then escapes the look at the names, it
-        # finds itself when it makes the file.
-        if not isinstance(errors.translate(error), WrongState) or not pool.isActive():
+        # While another volume of the pool is being made, libvirt refuses with an internal error; a refresh that really
+        # failed leaves the pool inactive. A file that escapes the look at the names then, libvirt finds itself when it
+        # makes the volume.
+        if error.get_error_code() != libvirt.VIR_ERR_INTERNAL_ERROR or not pool.isActive():
             raise
 
 

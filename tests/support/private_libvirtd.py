@@ -1,4 +1,4 @@
-"""A libvirtd of one's own, in a mount namespace of its own: it may be killed, stopped and started without harm to others.
+"""A libvirtd of one's own, in its own mount namespace: it may be killed, frozen and started without harm to others.
 
 It shares the kernel's network with the system's daemon, so bridges and filters need names of their own.
 """
@@ -66,15 +66,17 @@ class PrivateLibvirtd:
     async def start(self) -> None:
         """Returns when it answers."""
         event_loop.ensure_running()
-        log = (self.folder / "libvirtd.out").open("ab")
-        with log:
+        self._launch()
+        await until(self._answers, timeout=30, what="the private libvirtd")
+
+    def _launch(self) -> None:
+        with (self.folder / "libvirtd.out").open("ab") as log:
             self._process = subprocess.Popen(
                 ["unshare", "--mount", "--propagation", "private", "sh", "-c", _NAMESPACE, str(self.folder)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
-        await until(self._answers, timeout=30, what="the private libvirtd")
 
     def kill(self) -> None:
         """SIGKILL, without any chance to say goodbye."""

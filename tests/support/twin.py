@@ -1,4 +1,4 @@
-"""libvirt's test driver with a host of one's own: `test:///default` is shared by the whole process and keeps its state."""
+"""libvirt's test driver with a host of one's own: `test:///default` is one for the whole process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The door itself: deadlines, cancelled callers, order, events that do not pile up. Blocking calls stand in for slow ones."""
+"""The door itself: deadlines, cancelled callers, events that do not pile up. Blocking calls stand in for slow ones."""
 
 from __future__ import annotations
 
@@ -157,7 +157,12 @@ async def test_events_do_not_pile_up_while_the_loop_is_blocked() -> None:
     delivered: list[int] = []
     overflows: list[bool] = []
     inbox: Inbox[int] = Inbox(asyncio.get_running_loop(), delivered.append, lambda: overflows.append(True), limit=5)
-    thread = threading.Thread(target=lambda: [inbox.put(number) for number in range(100)])
+
+    def fill() -> None:
+        for number in range(100):
+            inbox.put(number)
+
+    thread = threading.Thread(target=fill)
     thread.start()
     # Joining blocks the loop, as a busy process would.
     thread.join()

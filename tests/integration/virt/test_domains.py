@@ -123,19 +123,6 @@ async def test_a_refused_definition_leaves_nothing(twin: LibvirtHypervisor, xml:
     assert [info.name for info in await twin.domains.list_all()] == ["test"]
 
 
-async def test_a_refused_definition_is_logged_without_its_secrets(
-    twin: LibvirtHypervisor, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(HypervisorRefused):
-        await twin.domains.define(
-            twin_domain("v-told", new_uuid(), "<graphics type='vnc' passwd='hidden42'/><nonsense/>")
-        )
-    printed = capsys.readouterr()
-    assert "virt.define_failed" in printed.out + printed.err
-    assert "v-told" in printed.out + printed.err
-    assert "hidden42" not in printed.out + printed.err
-
-
 async def test_what_the_driver_lacks_is_unsupported(twin: LibvirtHypervisor) -> None:
     identity = new_uuid()
     await twin.domains.define(twin_domain("v-lacks", identity))

@@ -1,4 +1,4 @@
-"""Whether KVM runs a guest: the probe, and how a domain looks on which KVM gave up. Both answers of a host are tested."""
+"""Whether KVM runs a guest: the probe, and how a domain looks on which KVM gave up. Either answer of a host will do."""
 
 from __future__ import annotations
 
@@ -66,10 +66,10 @@ async def test_a_domain_that_pauses_by_itself_has_crashed(hypervisor: LibvirtHyp
             found = await hypervisor.domains.find(identity)
             assert found == DomainInfo(identity, "v-sys-kvm", DomainState.RUNNING)
         else:
-            found = await until(lambda: _broken(hypervisor, identity), what="the failure of KVM")
-            assert found == DomainInfo(identity, "v-sys-kvm", DomainState.CRASHED, broken=True, reason=found.reason)
-            assert found.reason == "KVM internal error. Suberror: 1; emulation failure"
-            assert found in await hypervisor.domains.list_all()
+            broken: DomainInfo | None = await until(lambda: _broken(hypervisor, identity), what="the failure of KVM")
+            reason = "KVM internal error. Suberror: 1; emulation failure"
+            assert broken == DomainInfo(identity, "v-sys-kvm", DomainState.CRASHED, broken=True, reason=reason)
+            assert broken in await hypervisor.domains.list_all()
         await hypervisor.domains.destroy(identity)
     finally:
         await hypervisor.domains.undefine(identity)

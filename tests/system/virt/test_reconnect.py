@@ -63,8 +63,9 @@ async def test_after_a_kill_everything_works_again(daemon: PrivateLibvirtd, priv
         assert found.state is DomainState.RUNNING
         await private.domains.suspend(identity)
         assert await next_event(events) == DomainChanged(identity, "suspended")
-        await private.domains.destroy(identity)
-        assert await next_event(events) == DomainChanged(identity, "stopped")
+        await private.domains.resume(identity)
+        assert await next_event(events) == DomainChanged(identity, "resumed")
+    await private.domains.destroy(identity)
     await private.domains.undefine(identity)
 
 
