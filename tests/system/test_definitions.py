@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -36,6 +36,10 @@ def virsh(*arguments: str, xml: str | None = None, uri: str = "qemu:///system") 
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+# mov dx, 0x505; mov al, 1; out dx, al; hlt; jmp back to hlt: what a Linux kernel does when it panics.
+PANICKING_BOOT_SECTOR = bytes.fromhex("ba0505b001eef4ebfd").ljust(510, b"\0") + b"\x55\xaa"
 
 
 @dataclass(frozen=True)
@@ -191,3 +195,26 @@ def test_qemu_starts_the_design(host: Host, name: str, firmware: str) -> None:
         virsh("undefine", host.machine_id, "--nvram")
     assert not (directory / "nvram.fd").exists()
     assert not tpm_state.exists()
+
+
+def test_a_guest_that_panics_is_crashed_and_starts_again(host: Host) -> None:
+    sample = SAMPLES["ubuntu-qemu-bios-spice"]
+    disk = make_volume(host, capacity_gb=1)
+    sector = host.folder / "sector"
+    sector.write_bytes(PANICKING_BOOT_SECTOR)
+    subprocess.check_output(["qemu-io", "-f", "qcow2", "-c", f"write -s {sector} 0 512", disk])
+    machines_dir = host.folder / "machines"
+    (machines_dir / host.machine_id).mkdir(mode=0o711, parents=True)
+    wanted = sample.machine(host.machine_id, disk_path=disk, machines_dir=machines_dir, network=host.network)
+
+    virsh("define", "--validate", xml=domain_xml(design(replace(wanted, iso_path=None), sample.capabilities)))
+    try:
+        for _start in range(2):
+            virsh("start", host.machine_id)
+            until_sync(lambda: virsh("domstate", host.machine_id) == "crashed", timeout=60, what="the crash")
+            virsh("destroy", host.machine_id)
+            assert virsh("domstate", host.machine_id) == "shut off"
+    finally:
+        if virsh("domstate", host.machine_id) != "shut off":
+            virsh("destroy", host.machine_id)
+        virsh("undefine", host.machine_id)
