@@ -9,7 +9,7 @@ from typing import Any
 
 from infinibay.errors import BadUserInput, FieldProblem
 
-LONGEST_TEXT = 8192
+LONGEST_TEXT = 20_000
 LONGEST_LIST = 1000
 DEEPEST = 20
 _LARGEST = 2**63 - 1
@@ -23,14 +23,13 @@ def check(arguments: Mapping[str, Any]) -> None:
     waiting: list[tuple[str, Any, int]] = [(name, value, 0) for name, value in arguments.items()]
     while waiting:
         path, value, depth = waiting.pop()
+        field = path.removeprefix("input.")
         if message := _problem(value, depth):
-            problems.append(
-                FieldProblem(path.removeprefix("input."), message.replace("{path}", path.removeprefix("input.")))
-            )
+            problems.append(FieldProblem(field, f"{field} {message}"))
         elif isinstance(value, Mapping):
             for key, item in value.items():
                 if _UNSTORABLE.search(str(key)):
-                    problems.append(FieldProblem(path, f"{path} has a key with characters that can't be kept"))
+                    problems.append(FieldProblem(field, f"{field} has a key with characters that can't be kept"))
                 else:
                     waiting.append((f"{path}.{key}", item, depth + 1))
         elif isinstance(value, (list, tuple)):
@@ -40,16 +39,16 @@ def check(arguments: Mapping[str, Any]) -> None:
 
 
 def _problem(value: Any, depth: int) -> str | None:
-    """What is wrong with one value by itself; `{path}` stands for its field."""
+    """What is wrong with one value by itself, as the end of a sentence that begins with its field."""
     match value:
         case str():
             return _text_problem(value)
         case bool() | None:
             return None
         case int() if not -_LARGEST - 1 <= value <= _LARGEST:
-            return "{path} does not fit into 64 bits"
+            return "does not fit into 64 bits"
         case float() if not math.isfinite(value):
-            return "{path} is not a finite number"
+            return "is not a finite number"
         case Mapping() | list():
             return _container_problem(value, depth)
     return None
@@ -57,15 +56,15 @@ def _problem(value: Any, depth: int) -> str | None:
 
 def _text_problem(text: str) -> str | None:
     if len(text) > LONGEST_TEXT:
-        return f"{{path}} has at most {LONGEST_TEXT} characters, not {len(text)}"
+        return f"has at most {LONGEST_TEXT} characters, not {len(text)}"
     if _UNSTORABLE.search(text):
-        return "{path} has NUL characters or lone surrogates, which can't be kept"
+        return "has NUL characters or lone surrogates, which can't be kept"
     return None
 
 
 def _container_problem(value: Mapping[Any, Any] | list[Any], depth: int) -> str | None:
     if len(value) > LONGEST_LIST:
-        return f"{{path}} has at most {LONGEST_LIST} items, not {len(value)}"
+        return f"has at most {LONGEST_LIST} items, not {len(value)}"
     if depth > DEEPEST:
-        return f"{{path}} is nested deeper than {DEEPEST} levels"
+        return f"is nested deeper than {DEEPEST} levels"
     return None

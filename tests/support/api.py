@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -62,12 +63,20 @@ class Api:
         query: str,
         variables: dict[str, Any] | None = None,
         role: Role | None = Role.SUPER_ADMIN,
-        headers: dict[str, str] | None = None,
+        headers: Mapping[str, str | bytes] | None = None,
     ) -> httpx.Response:
         """The HTTP answer to a query by a role, or by nobody (None)."""
-        authorization = {"authorization": f"Bearer {self.tokens[role]}"} if role else {}
+        authorization: dict[str, str | bytes] = {"authorization": f"Bearer {self.tokens[role]}"} if role else {}
         body = {"query": query, "variables": variables or {}}
-        return await self.client.post("/graphql", json=body, headers={**authorization, **(headers or {})})
+        sent = [
+            (name.encode(), value if isinstance(value, bytes) else value.encode())
+            for name, value in {**authorization, **(headers or {})}.items()
+        ]
+        # The library's own encoder leaves characters as they are, and so refuses lone surrogates; escapes carry them.
+        content = json.dumps(body).encode("ascii")
+        return await self.client.post(
+            "/graphql", content=content, headers=[*sent, (b"content-type", b"application/json")]
+        )
 
     async def ask(
         self, query: str, variables: dict[str, Any] | None = None, role: Role | None = Role.SUPER_ADMIN

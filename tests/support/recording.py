@@ -68,9 +68,7 @@ class RecordingMachines:
         self._note("find", machine_id)
         return self.known.get(machine_id)
 
-    async def list(
-        self, principal: Principal, order: MachineOrder, take: int | None, skip: int
-    ) -> list[rows.Machine]:
+    async def list(self, principal: Principal, order: MachineOrder, take: int | None, skip: int) -> list[rows.Machine]:
         self._note("list", order, take, skip)
         return list(self.known.values())[skip : None if take is None else skip + take]
 

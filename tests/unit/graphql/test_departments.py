@@ -90,7 +90,9 @@ async def test_a_wrong_name_is_explained(api: Api, name: str, message: str) -> N
 async def test_an_absent_department_is_null_or_not_found(api: Api, department_id: str) -> None:
     assert (await api.ask(ONE, {"id": department_id}))["department"] is None
     for mutation in (DESTROY, RENAME):
-        error = await api.refusal(mutation, {"id": department_id, "name": "x"} if mutation is RENAME else {"id": department_id})
+        error = await api.refusal(
+            mutation, {"id": department_id, "name": "x"} if mutation is RENAME else {"id": department_id}
+        )
         assert (error["code"], error["message"]) == ("NOT_FOUND", "Department not found")
 
 

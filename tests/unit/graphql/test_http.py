@@ -63,7 +63,12 @@ async def test_a_resolver_s_error_is_200_with_data(api: Api) -> None:
         (b'{"query": "{ __typename }", "variables": 5}', "application/json", 400, "BAD_REQUEST"),
         (b'{"query": "{ __typename }", "operationName": 5}', "application/json", 400, "BAD_REQUEST"),
         (b'{"query": "{ __typename }", "variables": {"x": NaN}}', "application/json", 400, "BAD_REQUEST"),
-        (b'{"query": "query A { __typename }", "operationName": "B"}', "application/json", 400, "OPERATION_RESOLUTION_FAILURE"),
+        (
+            b'{"query": "query A { __typename }", "operationName": "B"}',
+            "application/json",
+            400,
+            "OPERATION_RESOLUTION_FAILURE",
+        ),
         (b'{"query": "{ __typename }"}', "text/plain", 400, "BAD_REQUEST"),
         (b"query=%7B__typename%7D", "application/x-www-form-urlencoded", 400, "BAD_REQUEST"),
         (b"[" * 100_000, "application/json", 400, "BAD_REQUEST"),
@@ -146,7 +151,14 @@ async def test_readiness_names_the_part_that_fails(api: Api) -> None:
 
 
 CREATE = """mutation ($input: CreateMachineInputType!) { createMachine(input: $input) { id } }"""
-INPUT = {"name": "m", "os": "UBUNTU", "username": "u", "password": "secret-1", "applications": [], "firstBootScripts": []}
+INPUT = {
+    "name": "m",
+    "os": "UBUNTU",
+    "username": "u",
+    "password": "secret-1",
+    "applications": [],
+    "firstBootScripts": [],
+}
 
 
 async def test_an_unexpected_error_is_masked_and_found_by_its_reference(

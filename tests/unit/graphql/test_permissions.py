@@ -73,8 +73,10 @@ def document(full_name: str) -> tuple[str, dict[str, Any]]:
     declared = ", ".join(f"${arg}: {a.type}" for arg, a in required.items())
     passed = ", ".join(f"{arg}: ${arg}" for arg in required)
     selection = "" if is_leaf_type(get_named_type(field.type)) else "{ __typename }"
-    text = f"{kind.lower()} {f'({declared})' if declared else ''} {{ {name}{f'({passed})' if passed else ''} {selection} }}"
-    return text, {arg: any_value(a.type) for arg, a in required.items()}
+    head, call = (f"({declared})", f"({passed})") if required else ("", "")
+    return f"{kind.lower()} {head} {{ {name}{call} {selection} }}", {
+        arg: any_value(a.type) for arg, a in required.items()
+    }
 
 
 def expected(full_name: str, role: Role | None) -> str | None:
