@@ -65,6 +65,16 @@ class DurableQueue:
             await asyncio.to_thread(self._client.destroy)
             self._client = None
 
+    async def declare(self, host_id: str, *, concurrency: int) -> None:
+        """Makes a host's queue, or changes its limit; a worker that starts afterwards listens to it at once."""
+        await self._connected().register_queue_async(
+            queue_name(host_id),
+            partition_concurrency=1,
+            worker_concurrency=concurrency,
+            polling_interval_sec=_POLLING_SECONDS,
+            application_name=_application(host_id),
+        )
+
     async def enqueue(self, operation_id: str, *, host_id: str, partition: str, first: bool = False) -> None:
         """Puts it into its host's queue, once. `first`: before what waits in the same partition."""
         await self._connected().enqueue_async(
@@ -113,12 +123,9 @@ class DurableQueue:
 class DurableWorker:
     """Listens to one host's queue and runs each claimed operation on this process's event loop."""
 
-    def __init__(
-        self, database_url: str, host_id: str, *, concurrency: int, version: str = APPLICATION_VERSION
-    ) -> None:
+    def __init__(self, database_url: str, host_id: str, *, version: str) -> None:
         self._url = libpq_url(database_url)
         self._host_id = host_id
-        self._concurrency = concurrency
         self._version = version
 
     async def start(self, executor_id: str, run: Callable[[str], Awaitable[None]]) -> None:
@@ -129,14 +136,7 @@ class DurableWorker:
         DBOS.listen_queues([queue_name(self._host_id)])
         # Launching adopts the running loop, so it can't move to a thread; it takes about 50 ms.
         DBOS.launch()
-        await DBOS.set_latest_application_version_async(self._version)
-        await DBOS.register_queue_async(
-            queue_name(self._host_id),
-            partition_concurrency=1,
-            worker_concurrency=self._concurrency,
-            polling_interval_sec=_POLLING_SECONDS,
-            on_conflict="always_update",
-        )
+        await DBOS.set_latest_application_version_async(_stored_version(self._host_id, self._version))
 
     async def stop(self) -> None:
         """Takes no more operations; what runs must have been stopped before."""
@@ -149,7 +149,7 @@ class DurableWorker:
             name=_application(self._host_id),
             system_database_url=self._url,
             dbos_system_schema=SCHEMA,
-            application_version=self._version,
+            application_version=_stored_version(self._host_id, self._version),
             executor_id=executor_id,
             serializer=JsonSerializer(),
             enable_otlp=False,
@@ -178,8 +178,14 @@ def _application(host_id: str) -> str:
     return f"infinibay-{host_id}"
 
 
+def _stored_version(host_id: str, version: str) -> str:
+    # The engine wants the versions of different applications to differ.
+    return f"{version}@{host_id}"
+
+
 def _work(status: Any) -> Work:
-    return Work(status.workflow_id, status.status, status.executor_id, status.app_version)
+    version = status.app_version
+    return Work(status.workflow_id, status.status, status.executor_id, version.partition("@")[0] if version else None)
 
 
 def _quiet() -> None:

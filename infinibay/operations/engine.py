@@ -75,10 +75,14 @@ class OperationEngine:
 
     async def start(self) -> None:
         """Connects, and as a worker takes over what was left and begins to run. Needs the product's tables."""
-        await self._queue.open()
-        await self._wakeups.start()
-        if self._worker is not None:
-            await self._worker.start()
+        try:
+            await self._queue.open()
+            await self._wakeups.start()
+            if self._worker is not None:
+                await self._worker.start()
+        except BaseException:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         """Interrupts what runs; it goes on at the interrupted step when a worker starts."""

@@ -17,6 +17,7 @@ from infinibay.operations.takeover import GRACE_SECONDS, Takeover, lock_name
 from infinibay.operations.workflow import OperationWorkflow
 
 log = get_logger(__name__)
+_STOP_SECONDS = 10.0
 
 
 class OperationWorker:
@@ -41,13 +42,16 @@ class OperationWorker:
     ) -> None:
         self._database = database
         self._queue = queue
+        self._host_id = host_id
         self._executor_id = executor_id
+        self._concurrency = concurrency
         self._retention_days = retention_days
         self._sweep_seconds = sweep_seconds
         self._locks = LockHolder(database_url)
-        self._durable = DurableWorker(database_url, host_id, concurrency=concurrency, version=version)
+        self._durable = DurableWorker(database_url, host_id, version=version)
         self._takeover = Takeover(database, queue, self._locks, host_id, executor_id=executor_id, version=version)
         self._workflow = OperationWorkflow(kinds, database, StepRunner(budgets, patience=patience, faults=faults))
+        self._working: set[asyncio.Task[None]] = set()
         self._running: set[asyncio.Task[None]] = set()
         self._care: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -56,6 +60,7 @@ class OperationWorker:
         """Takes the executor's lock, then begins to claim and to look after what was left."""
         if not await self._locks.hold(lock_name(self._executor_id)):
             raise InfinibayError(f"Another worker runs as {self._executor_id}.")
+        await self._queue.declare(self._host_id, concurrency=self._concurrency)
         await self._durable.start(self._executor_id, self._run)
         self._care = {
             asyncio.create_task(self._sweep(), name="operation sweep"),
@@ -66,10 +71,12 @@ class OperationWorker:
         """Interrupts what runs, without an end: another worker, or this one's successor, goes on with it."""
         self._stopping = True
         await _cancel(self._care)
-        await _cancel(self._running)
+        for task in self._working:
+            task.cancel()
+        # Those that are past their work still have their end recorded by the engine.
+        if self._running:
+            await asyncio.wait(self._running, timeout=_STOP_SECONDS)
         await self._durable.stop()
-        # What was claimed while the claims were being stopped.
-        await _cancel(self._running)
         await self._locks.close()
 
     async def _run(self, operation_id: str) -> None:
@@ -77,10 +84,12 @@ class OperationWorker:
         if self._stopping or task is None:
             raise asyncio.CancelledError
         self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        self._working.add(task)
         try:
             await self._workflow.run(operation_id)
         finally:
-            self._running.discard(task)
+            self._working.discard(task)
 
     async def _sweep(self) -> None:
         while True:
