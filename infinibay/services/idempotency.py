@@ -15,7 +15,10 @@ from infinibay.core.access import Principal
 from infinibay.db import idempotency
 from infinibay.db.client import Database
 from infinibay.db.locks import LockHolder
-from infinibay.errors import BadUserInput, Conflict, FieldProblem
+from infinibay.errors import BadUserInput, Conflict, DatabaseUnavailable, FieldProblem
+from infinibay.log import get_logger
+
+log = get_logger(__name__)
 
 _LONGEST_KEY = 100
 _FIELD = "idempotencyKey"
@@ -95,9 +98,16 @@ class IdempotencyService:
                 yield mine
             finally:
                 if mine:
-                    await self._locks.release(name)
+                    await self._release(name)
         finally:
             self._running.remove(name)
+
+    async def _release(self, name: str) -> None:
+        try:
+            await self._locks.release(name)
+        except DatabaseUnavailable:
+            # The lost connection has freed the name already, and the call's own outcome counts.
+            log.warning("idempotency.lock_lost", exc_info=True)
 
     async def _first(self, claim: _Claim, call: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
         restore = _current.set(claim)
