@@ -97,8 +97,8 @@ class EmbeddedPostgres:
             log.warning("postgres.gone", data=str(self._data_dir))
             try:
                 await self.start()
-            except DatabaseUnavailable as error:
-                log.error("postgres.not_started", error=error.message)  # noqa: TRY400 - the message holds its log
+            except (DatabaseUnavailable, SettingError, OSError) as error:
+                log.error("postgres.not_started", error=str(error))  # noqa: TRY400 - the message says it all
 
     @property
     def url(self) -> str:
@@ -198,10 +198,13 @@ class EmbeddedPostgres:
         return "\n".join(lines[-20:])
 
     def _make_database(self) -> None:
-        with psycopg.connect(self._url(SUPERUSER), autocommit=True) as connection:
-            made = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
-            if made is None:
-                connection.execute(f"CREATE DATABASE {DATABASE}")
+        try:
+            with psycopg.connect(self._url(SUPERUSER), autocommit=True) as connection:
+                made = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
+                if made is None:
+                    connection.execute(f"CREATE DATABASE {DATABASE}")
+        except psycopg.OperationalError as error:
+            raise DatabaseUnavailable(f"The database ended while it was being started: {error}") from error
 
     def _stop(self) -> None:
         process, self._process = self._process, None
