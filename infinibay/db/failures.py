@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,9 @@ CLIENT_ERRORS = (errors.PrismaError, UnicodeEncodeError)
 
 # Wrong password, no server, no such database, time limits, connection lost, no place in the pool, too many clients.
 _UNAVAILABLE_CODES = frozenset({"P1000", "P1001", "P1002", "P1003", "P1008", "P1017", "P2024", "P2036", "P2037"})
+
+_STATE = re.compile(r'PostgresError \{ code: "(\w{5})"')
+_CONSTRAINT = re.compile(r'violates \w+ constraint \\*"(\w+)\\*"')
 
 
 @contextmanager
@@ -66,9 +70,14 @@ def _unique_violation(error: errors.UniqueViolationError) -> UniqueViolation:
 
 
 def _description(error: errors.DataError) -> str:
+    if error.code is None:
+        # The engine has no code of its own for some states; its text has PostgreSQL's, and values that stay here.
+        text = str(error.data)
+        found = (re.search(pattern, text) for pattern in (_STATE, _CONSTRAINT))
+        return " ".join(match[1] for match in found if match is not None) or "unknown"
     meta = _meta(error)
     known = (meta.get(key) for key in ("code", "field_name", "constraint", "column", "column_name", "table"))
-    return " ".join([str(error.code), *(str(value) for value in known if value)])
+    return " ".join([error.code, *(str(value) for value in known if value)])
 
 
 def _meta(error: errors.DataError) -> dict[str, Any]:

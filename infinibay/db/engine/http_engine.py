@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from prisma.engine.errors import EngineConnectionError
 from infinibay.errors import DatabaseUnavailable
 
 _START_SECONDS = 15.0
+_DYING_SECONDS = 1.0
 _STOP = timedelta(seconds=5)
 # The pool of httpx costs time in proportion to connections and requests, so that few connections are faster.
 _LIMITS = httpx.Limits(max_connections=20)
@@ -63,6 +66,8 @@ class HttpEngine(AsyncQueryEngine):
         try:
             return await super().request(method, path, content=content, headers=headers, parse_response=parse_response)
         except httpx.HTTPError as error:
+            if not starting:
+                await asyncio.to_thread(self._await_end)
             raise DatabaseUnavailable("The database engine stopped while it worked on this; try again.") from error
 
     async def _ensure_running(self) -> None:
@@ -75,6 +80,12 @@ class HttpEngine(AsyncQueryEngine):
                 await self.spawn(self._binary, timeout=timedelta(seconds=_START_SECONDS), datasources=self._datasources)
             except EngineConnectionError as error:
                 raise DatabaseUnavailable("The database engine does not start; try again.") from error
+
+    def _await_end(self) -> None:
+        # A dying process is not dead at once; the next request must find it so.
+        if self.process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(_DYING_SECONDS)
 
     def _ensure_file(self) -> Path:
         return self._binary

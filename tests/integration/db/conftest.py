@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import os
 import shutil
@@ -41,7 +42,8 @@ def client_package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 async def engine_url(postgres_url: str) -> AsyncIterator[str]:
     """A database with the tables of the tests' schema."""
     async with fresh_database(postgres_url, "template1") as url:
-        compared = subprocess.run(
+        compared = await asyncio.to_thread(
+            subprocess.run,
             [node_binary(), PROJECT_ROOT / "tests" / "support" / "schema_diff.mjs", SCHEMA],
             cwd=PROJECT_ROOT,
             env={**os.environ, "DATABASE_URL": url, "ENGINE_TEST_DATABASE": url},
