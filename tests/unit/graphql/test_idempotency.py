@@ -14,6 +14,7 @@ from infinibay.db.locks import LockHolder
 from infinibay.errors import Conflict, DatabaseUnavailable
 from infinibay.services.idempotency import settle
 from tests.support.api import Api
+from tests.support.wait import until
 
 CREATE = """mutation ($input: CreateMachineInputType!, $key: String) {
   createMachine(input: $input, idempotencyKey: $key) { id name } }"""
@@ -91,10 +92,11 @@ async def test_a_key_whose_first_call_still_runs_is_a_conflict(api: Api) -> None
     assert await service.once(principal, key, "action", {}, quick) == {"value": 1}
 
 
-async def test_the_call_of_another_process_is_seen_and_its_death_too(api: Api, postgres_url: str) -> None:
+async def test_the_call_of_another_process_is_seen_and_its_death_too(api: Api) -> None:
     key, principal, service = new_key(), api.principal(Role.ADMIN), api.services.idempotency
     other = LockHolder(api.database._url)
-    assert await other.hold(f"idempotency {principal.user_id} {key}")
+    name = f"idempotency {principal.user_id} {key}"
+    assert await other.hold(name)
     fingerprint = service._fingerprint("action", {})
     await idempotency.claim(api.database, principal.user_id, key, action="action", fingerprint=fingerprint)
 
@@ -104,6 +106,10 @@ async def test_the_call_of_another_process_is_seen_and_its_death_too(api: Api, p
     with pytest.raises(Conflict, match="has not ended yet"):
         await service.once(principal, key, "action", {}, call)
     await other.close()
+    watcher = LockHolder(api.database._url)
+    # The server notices the end of a connection a moment later.
+    await until(lambda: watcher.is_free(name), what="the dead process's lock")
+    await watcher.close()
     assert await service.once(principal, key, "action", {}, call) == {"value": 3}
 
 
