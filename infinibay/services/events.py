@@ -14,9 +14,7 @@ class EventsService:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def page(
-        self, principal: Principal, machine_id: str | None, after_seq: int, first: int
-    ) -> list[rows.Event]:
+    async def page(self, principal: Principal, machine_id: str | None, after_seq: int, first: int) -> list[rows.Event]:
         if machine_id is not None and canonical(machine_id) is None:
             return []
         return await events.page(

@@ -73,6 +73,8 @@ async def _answer(product: Product, listener: socket.socket, ended: asyncio.Even
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     server = _Server(config)
+    # Whoever reads that the server is ready may connect at once, even before the loop takes the connection.
+    listener.listen(config.backlog)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     address = listener.getsockname()
     log.info("server.ready", url=f"http://{settings.host}:{address[1]}/graphql")

@@ -67,7 +67,7 @@ class PrivateLibvirtd:
         """Returns when it answers."""
         event_loop.ensure_running()
         self._launch()
-        await until(self._answers, timeout=30, what="the private libvirtd")
+        await until(self._answers, seconds=30, what="the private libvirtd")
 
     def _launch(self) -> None:
         with (self.folder / "libvirtd.out").open("ab") as log:

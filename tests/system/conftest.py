@@ -25,7 +25,7 @@ def libvirtd() -> Iterator[str]:
     if not _answers():
         for program in ("virtlogd", "libvirtd"):
             subprocess.run([program, "-d"], check=False, capture_output=True)
-        until_sync(_answers, timeout=30, what="libvirtd")
+        until_sync(_answers, seconds=30, what="libvirtd")
     yield URI
 
 

@@ -97,8 +97,10 @@ class StatusKeeper:
     async def _record(
         self, machine: rows.Machine, domain: DomainInfo | None, *, settle: bool, operation_id: str | None = None
     ) -> None:
-        if domain is None and not settle and await operations.active(
-            self._database, machine_id=machine.id, department_id=None
+        if (
+            domain is None
+            and not settle
+            and await operations.active(self._database, machine_id=machine.id, department_id=None)
         ):
             return  # An operation removes it or defines it; its end tells what became of it.
         status, reason = await self._judge(machine, domain)
