@@ -29,7 +29,7 @@ class Settings:
     database_url: str | None
     libvirt_uri: str
     infinibay_storage_pool_name: str
-    infinibay_storage_pool_path: Path
+    infinibay_storage_pool_path: Path | None
     infinibay_iso_dir: Path
     infinibay_iso_temp_dir: Path
     libvirt_network_name: str
@@ -53,6 +53,11 @@ class Settings:
     def __repr__(self) -> str:
         shown = (f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if f.name not in _SECRET_FIELDS)
         return f"Settings({', '.join(shown)})"
+
+    @property
+    def new_pool_path(self) -> Path:
+        """Where the storage pool is made when there is none."""
+        return self.infinibay_storage_pool_path or self.infinibay_base_dir / "disks"
 
     @property
     def run_dir(self) -> Path:
@@ -96,7 +101,7 @@ def load(environment: Mapping[str, str] | None = None, env_file: Path | None = N
         database_url=values.database_url("DATABASE_URL"),
         libvirt_uri=values.libvirt_uri("LIBVIRT_URI", "qemu:///system"),
         infinibay_storage_pool_name=values.name("INFINIBAY_STORAGE_POOL_NAME", "default"),
-        infinibay_storage_pool_path=values.path("INFINIBAY_STORAGE_POOL_PATH", base / "disks"),
+        infinibay_storage_pool_path=values.given_path("INFINIBAY_STORAGE_POOL_PATH"),
         infinibay_iso_dir=iso_dir,
         infinibay_iso_temp_dir=values.path("INFINIBAY_ISO_TEMP_DIR", base / "iso" / "temp"),
         libvirt_network_name=values.name("LIBVIRT_NETWORK_NAME", "default"),
@@ -165,10 +170,15 @@ class _Reader:
                 return "auto"
 
     def path(self, name: str, default: Path) -> Path:
-        path = Path(self.text(name, str(default)))
-        if not path.is_absolute():
-            raise SettingError(name, f"must be an absolute path, not {str(path)!r}")
-        return path
+        return self.given_path(name) or default
+
+    def given_path(self, name: str) -> Path | None:
+        text = self.optional(name)
+        if text is None:
+            return None
+        if not Path(text).is_absolute():
+            raise SettingError(name, f"must be an absolute path, not {text!r}")
+        return Path(text)
 
     def program(self, name: str) -> Path | None:
         text = self.optional(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 _RUN = Path("/run")
 _SYSTEMD = _RUN / "systemd" / "system"
 _STOP_SECONDS = 20
+_KVM = Path("/dev/kvm")
 
 
 @dataclass(frozen=True)
@@ -88,9 +90,17 @@ def _start_missing() -> list[_Daemon]:
         names = " ".join(daemon.name for daemon in missing)
         _say(f"Not running: {names}. Start them with: sudo systemctl start {names}")
         return []
+    _let_guests_reach_kvm()
     for daemon in missing:
         daemon.start()
     return missing
+
+
+def _let_guests_reach_kvm() -> None:
+    """Gives the device the group that udev gives it; without udev it is root's alone, and libvirt is slow to say so."""
+    if not _SYSTEMD.is_dir() and _KVM.is_char_device() and _KVM.stat().st_gid == 0:
+        shutil.chown(_KVM, group="kvm")
+        _KVM.chmod(0o660)
 
 
 def _running_guests() -> list[str]:

@@ -16,12 +16,15 @@ from infinibay.db.embedded import EmbeddedPostgres
 from infinibay.db.hooks import Hooks
 from infinibay.db.locks import LockHolder
 from infinibay.db.migrate import migrate
-from infinibay.errors import SettingError
+from infinibay.errors import HypervisorError, SettingError
+from infinibay.log import get_logger
 from infinibay.model_callbacks import department, machine
 from infinibay.secrets import Vault, open_vault
 from infinibay.settings import Settings
 from infinibay.virt.api import Hypervisor
 from infinibay.virt.hypervisor import LibvirtHypervisor
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,50 @@ async def foundation(settings: Settings) -> AsyncIterator[Foundation]:
         hypervisor = LibvirtHypervisor(settings.libvirt_uri, settings.run_dir)
         await hypervisor.open()
         stack.push_async_callback(hypervisor.close)
+        await _check_pool(settings, hypervisor)
+        _warm_up(settings, hypervisor, stack)
         locks = LockHolder(database_url)
         stack.push_async_callback(locks.close)
         host = await hosts.ensure(database, socket.gethostname(), settings.libvirt_uri)
         yield Foundation(settings, vault, database_url, database, locks, hypervisor, host)
+
+
+async def _check_pool(settings: Settings, hypervisor: Hypervisor) -> None:
+    """A given folder that an existing pool does not have stops the start; while nobody answers, the steps find out."""
+    given = settings.infinibay_storage_pool_path
+    if given is None:
+        return
+    try:
+        pool = await hypervisor.storage.find_pool(settings.infinibay_storage_pool_name)
+    except HypervisorError as error:
+        log.warning("start.pool_not_checked", pool=settings.infinibay_storage_pool_name, reason=error.message)
+        return
+    if pool is not None and not _same_folder(given, pool.path):
+        raise SettingError(
+            "INFINIBAY_STORAGE_POOL_PATH", f"is {given}, but the pool {pool.name!r} of this host lies in {pool.path}"
+        )
+
+
+def _same_folder(one: Path, other: str) -> bool:
+    return one.resolve() == Path(other).resolve()
+
+
+def _warm_up(settings: Settings, hypervisor: Hypervisor, stack: AsyncExitStack) -> None:
+    """Finds out in the background what the first machine would wait for: capabilities, and whether KVM runs guests."""
+
+    async def look() -> None:
+        try:
+            await hypervisor.domain_type(settings.infinibay_domain_type)
+        except HypervisorError as error:
+            log.warning("start.hypervisor_not_explored", reason=error.message)
+
+    task = asyncio.create_task(look(), name="warm-up")
+
+    async def stop() -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    stack.push_async_callback(stop)
 
 
 async def _embedded(settings: Settings, stack: AsyncExitStack) -> str:

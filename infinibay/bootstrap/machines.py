@@ -37,6 +37,7 @@ def machine_parts(base: Foundation) -> MachineParts:
     place = Place(
         pool_name=settings.infinibay_storage_pool_name,
         pool_path=settings.infinibay_storage_pool_path,
+        new_pool_path=settings.new_pool_path,
         network=settings.libvirt_network_name,
         graphic_protocol=settings.graphic_protocol,
         machines_dir=base.machines_dir,

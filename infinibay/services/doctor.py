@@ -78,8 +78,9 @@ class Doctor:
         return HostCheck(
             "kvm",
             CheckState.WARNING,
-            "machines are emulated (TCG) and slow",
-            "Enable virtualization in the firmware, load kvm_intel or kvm_amd; INFINIBAY_DOMAIN_TYPE forces a type",
+            f"machines are emulated (TCG) and slow. {(await self._hypervisor.kvm_verdict()).reason}",
+            "Enable virtualization in the firmware, load kvm_intel or kvm_amd, chgrp kvm /dev/kvm && chmod 660 /dev/kvm; "
+            "INFINIBAY_DOMAIN_TYPE forces a type",
         )
 
     async def _firmware(self) -> HostCheck:

@@ -75,7 +75,8 @@ def test_example_says_one_sentence_before_each_setting_and_the_default_of_each_e
 
 def test_derived_folders_follow_the_base_folder() -> None:
     settings = load({"INFINIBAY_BASE_DIR": "/srv/cloud"}, ABSENT)
-    assert settings.infinibay_storage_pool_path == Path("/srv/cloud/disks")
+    assert settings.infinibay_storage_pool_path is None
+    assert settings.new_pool_path == Path("/srv/cloud/disks")
     assert settings.infinibay_iso_dir == Path("/srv/cloud/iso")
     assert settings.infinibay_iso_temp_dir == Path("/srv/cloud/iso/temp")
     assert settings.key_file == Path("/srv/cloud/secrets/key")

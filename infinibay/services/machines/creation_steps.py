@@ -82,14 +82,29 @@ class CreationSteps:
     async def _volume(self, context: StepContext) -> None:
         machine = await self._machine(context)
         for disk in machine.disks or []:
-            await self._hypervisor.storage.ensure_pool(disk.pool, str(self._definition.place.pool_path))
-            if await self._hypervisor.storage.find_volume(disk.pool, disk.volumeName) is not None:
-                continue  # It bears this machine's id, so an interrupted run of this step made it.
-            xml = volume_xml(VolumeSpec(name=disk.volumeName, capacity_gb=disk.sizeGB))
-            try:
-                await self._hypervisor.storage.create_volume(disk.pool, xml, preallocate_metadata=True)
-            except ObjectExists:
+            await self._definition.ensure_pool(disk.pool)
+            if await self._adopted(disk):
                 continue
+            try:
+                await self._create_volume(disk)
+            except ObjectExists:
+                # An interrupted run left a file that libvirt had not seen before it looked at the folder again.
+                if not await self._adopted(disk):
+                    await self._create_volume(disk)
+
+    async def _create_volume(self, disk: rows.MachineDisk) -> None:
+        xml = volume_xml(VolumeSpec(name=disk.volumeName, capacity_gb=disk.sizeGB))
+        await self._hypervisor.storage.create_volume(disk.pool, xml, preallocate_metadata=True)
+
+    async def _adopted(self, disk: rows.MachineDisk) -> bool:
+        """Whether an interrupted run of this step made the volume, whose name tells the machine; half a one is removed."""
+        found = await self._hypervisor.storage.find_volume(disk.pool, disk.volumeName)
+        if found is None:
+            return False
+        if found.capacity == disk.sizeGB * 1024**3:
+            return True
+        await self._hypervisor.storage.delete_volume(disk.pool, disk.volumeName)
+        return False
 
     async def _filters(self, context: StepContext) -> None:
         await self._definition.ensure_filters(_id(context))

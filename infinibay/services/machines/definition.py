@@ -33,10 +33,11 @@ from infinibay.virt.api import Hypervisor
 
 @dataclass(frozen=True)
 class Place:
-    """Where machines live on this host."""
+    """Where machines live on this host. An existing pool is used as it is, unless `pool_path` was given."""
 
     pool_name: str
-    pool_path: Path
+    pool_path: Path | None
+    new_pool_path: Path
     network: str
     graphic_protocol: Protocol
     machines_dir: Path
@@ -86,7 +87,7 @@ class Definition:
     async def preview(self, machine: machines.NewMachine, checked: Checked) -> Preview:
         """The same decisions without writing anything."""
         choice = self._choice(machine.id, checked)
-        pool_path = checked.pool.path if checked.pool else str(self.place.pool_path)
+        pool_path = checked.pool.path if checked.pool else str(self.place.new_pool_path)
         disk_path = f"{pool_path}/{naming.main_volume(machine.internal_name)}"
         filters: tuple[str, ...] = (naming.machine_filter(machine.id),) if checked.capabilities.nwfilter else ()
         if filters and checked.department_id:
@@ -108,6 +109,12 @@ class Definition:
             )
             xml = without_secrets(domain_xml(design(spec, checked.capabilities)))
         return Preview(disk_path, choice.firmware, choice.network, filters, xml)
+
+    async def ensure_pool(self, name: str) -> None:
+        """The storage pool, made when it is missing and started. Conflict when its folder is not the one given."""
+        found = await self._hypervisor.storage.find_pool(name)
+        path = self.place.pool_path or (found.path if found else self.place.new_pool_path)
+        await self._hypervisor.storage.ensure_pool(name, str(path))
 
     async def make_directory(self, machine_id: str) -> None:
         """The machine's own directory. QEMU's account passes through it, and lists nothing."""

@@ -206,6 +206,14 @@ class Validation:
                     "os", f"{checked.system.title} needs a TPM, and this host has none to offer", remedy="Install swtpm"
                 )
             )
+        if checked.system.secure_boot and checked.domain_type != "test" and not checked.capabilities.secure_boot:
+            checked.problems.append(
+                FieldProblem(
+                    "os",
+                    f"{checked.system.title} needs secure boot, and this host has no firmware for it",
+                    remedy="Install ovmf",
+                )
+            )
         if checked.domain_type == "qemu":
             checked.warnings.append("KVM does not run guests on this host: the machine is emulated and slow")
         active = await self._hypervisor.networks.is_active(self._network)
