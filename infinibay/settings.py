@@ -82,6 +82,7 @@ class Settings:
 
 _SECRET_FIELDS = frozenset({"default_admin_password", "tokenkey", "database_url"})
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]+\]?")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _ORIGIN = re.compile(r"https?://[^\s/]+")
 _LIBVIRT_URI = re.compile(r"[a-z0-9+]+://\S*")
 
@@ -99,13 +100,15 @@ def load(environment: Mapping[str, str] | None = None, env_file: Path | None = N
         port=values.whole("PORT", 4000, 0, 65535),
         infinibay_base_dir=base,
         database_url=values.database_url("DATABASE_URL"),
-        libvirt_uri=values.libvirt_uri("LIBVIRT_URI", "qemu:///system"),
+        libvirt_uri=values.matching(
+            "LIBVIRT_URI", "qemu:///system", _LIBVIRT_URI, "a libvirt URI such as qemu:///system"
+        ),
         infinibay_storage_pool_name=values.name("INFINIBAY_STORAGE_POOL_NAME", "default"),
         infinibay_storage_pool_path=values.given_path("INFINIBAY_STORAGE_POOL_PATH"),
         infinibay_iso_dir=iso_dir,
         infinibay_iso_temp_dir=values.path("INFINIBAY_ISO_TEMP_DIR", base / "iso" / "temp"),
         libvirt_network_name=values.name("LIBVIRT_NETWORK_NAME", "default"),
-        default_admin_email=values.email("DEFAULT_ADMIN_EMAIL", "admin@example.com"),
+        default_admin_email=values.matching("DEFAULT_ADMIN_EMAIL", "admin@example.com", _EMAIL, "an e-mail address"),
         default_admin_password=values.optional("DEFAULT_ADMIN_PASSWORD"),
         app_host=values.host("APP_HOST", "0.0.0.0"),  # noqa: S104 - the sign for "find it", never bound
         graphic_host=values.host("GRAPHIC_HOST", "localhost"),
@@ -189,28 +192,19 @@ class _Reader:
             raise SettingError(name, f"must name an executable file, not {text!r}")
         return path
 
-    def email(self, name: str, default: str) -> str:
+    def matching(self, name: str, default: str, pattern: re.Pattern[str], wanted: str) -> str:
         text = self.text(name, default)
-        if not re.fullmatch(r"[^@\s]+@[^@\s]+", text):
-            raise SettingError(name, f"must be an e-mail address, not {text!r}")
+        if not pattern.fullmatch(text):
+            raise SettingError(name, f"must be {wanted}, not {text!r}")
         return text
 
     def host(self, name: str, default: str) -> str:
-        text = self.text(name, default)
-        if not _HOST.fullmatch(text):
-            raise SettingError(name, f"must be a host name or an address, not {text!r}")
-        return text
+        return self.matching(name, default, _HOST, "a host name or an address")
 
     def name(self, name: str, default: str) -> str:
         text = self.text(name, default)
         if "/" in text or text != text.strip() or not text.isprintable():
             raise SettingError(name, f"must be a libvirt name without a slash, not {text!r}")
-        return text
-
-    def libvirt_uri(self, name: str, default: str) -> str:
-        text = self.text(name, default)
-        if not _LIBVIRT_URI.fullmatch(text):
-            raise SettingError(name, f"must be a libvirt URI such as qemu:///system, not {text!r}")
         return text
 
     def origins(self, name: str) -> tuple[str, ...]:

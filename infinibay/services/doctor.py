@@ -79,8 +79,8 @@ class Doctor:
             "kvm",
             CheckState.WARNING,
             f"machines are emulated (TCG) and slow. {(await self._hypervisor.kvm_verdict()).reason}",
-            "Enable virtualization in the firmware, load kvm_intel or kvm_amd, chgrp kvm /dev/kvm && chmod 660 /dev/kvm; "
-            "INFINIBAY_DOMAIN_TYPE forces a type",
+            "Enable virtualization in the firmware, load kvm_intel or kvm_amd, run "
+            "chgrp kvm /dev/kvm && chmod 660 /dev/kvm; INFINIBAY_DOMAIN_TYPE forces a type",
         )
 
     async def _firmware(self) -> HostCheck:

@@ -97,7 +97,7 @@ class CreationSteps:
         await self._hypervisor.storage.create_volume(disk.pool, xml, preallocate_metadata=True)
 
     async def _adopted(self, disk: rows.MachineDisk) -> bool:
-        """Whether an interrupted run of this step made the volume, whose name tells the machine; half a one is removed."""
+        """Whether an interrupted run of this step made the volume, known by its name; half a one is removed."""
         found = await self._hypervisor.storage.find_volume(disk.pool, disk.volumeName)
         if found is None:
             return False
