@@ -50,7 +50,7 @@ def _joins(row: Operation, new: NewOperation) -> bool:
         return False
     # A machine's verb says what shall be true, so it may join the one that runs. A department's says that something
     # has changed, which one that already runs may have read before.
-    if new.machine_id is None and row.state is not OperationState.QUEUED:
+    if new.machine_id is None and row.state != OperationState.QUEUED:
         return False
     return _plain(row.input) == _plain(new.input)
 
