@@ -1,0 +1,1 @@
+"""Measurements of the product, each against the bare calls of the same run."""

@@ -1,0 +1,69 @@
+"""Measures everything in one run and prints one table; 1 when a bound is missed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+from scripts.benchmarks import burst, creation, processes, reads
+from scripts.benchmarks.figures import Row, missed, table
+from scripts.benchmarks.subject import Watched
+from scripts.daemons import running_daemons
+from tests.support.guest_iso import build_guest_iso
+
+_ME = "{ currentUser { id } }"
+
+
+def main() -> int:
+    """0 when every bound is met."""
+    with running_daemons("qemu:///system"):
+        rows = asyncio.run(_measure())
+    print(f"\n{_host()}\n\n{table(rows)}")
+    for what in missed(rows):
+        print(f"Missed: {what}")
+    return 1 if missed(rows) else 0
+
+
+async def _measure() -> list[Row]:
+    iso = build_guest_iso()
+    _say("starts")
+    rows = await processes.starts(iso)
+    product = Watched(iso)
+    try:
+        await product.start()
+        user_id = (await product.ask(_ME))["currentUser"]["id"]
+        _say("reads")
+        rows += await reads.measure(product, user_id)
+        await asyncio.sleep(3)  # At rest: nothing was asked for a moment.
+        rows += processes.memory(product, "at rest")
+        _say("creations")
+        rows += await creation.measure(product)
+        _say("fifty at once")
+        rows += await burst.measure(product)
+        rows += processes.memory(product, "afterwards")
+    finally:
+        await product.close()
+    return rows
+
+
+def _host() -> str:
+    memory = psutil.virtual_memory().total / 2**30
+    model = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name"))
+    return (
+        f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} processors ({model.split(': ')[1]}), {memory:.0f} GB, "
+        f"Linux {platform.release()}, Python {platform.python_version()}, load before {os.getloadavg()[2]:.1f}"
+    )
+
+
+def _say(what: str) -> None:
+    sys.stderr.write(f"Measuring: {what}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""Fifty creations at once: each ends well, nothing is left after their removal, and the event loop stays free."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from scripts.benchmarks.figures import Row, Stat
+from scripts.benchmarks.subject import Gap, Watched
+from tests.support.product import MACHINES
+
+_MACHINES = 50
+_BLOCKED_MS = 100
+_SECONDS = 600
+
+
+async def measure(product: Watched) -> list[Row]:
+    """The machines are removed, all at once too, and both count for the event loop."""
+    since = time.time()
+    began = time.perf_counter()
+    made = await asyncio.gather(*(_create(product, number) for number in range(_MACHINES)))
+    ended = [await product.ended(operation, _SECONDS) for _, _, operation in made]
+    seconds = time.perf_counter() - began
+    whole = _whole(product, await product.ask(MACHINES), [operation["state"] for operation in ended])
+    outcomes = await asyncio.gather(*(product.verb("destroyMachine", machine) for machine, _, _ in made))
+    destroyed = sum(outcome["success"] for outcome in outcomes)
+    left = sum(len(names) for names in product.held().values())
+    return [
+        _exact(f"{_MACHINES} creations at once: whole", whole, "all"),
+        _exact(f"{_MACHINES} removals at once: done", destroyed, "all"),
+        Row("left after the removals", "things", Stat.of([left]), bound="none", met=left == 0),
+        Row(f"{_MACHINES} creations at once, each answered", "ms", Stat.of([answer for _, answer, _ in made])),
+        Row(f"{_MACHINES} creations at once, all running", "s", Stat.of([seconds])),
+        *_loop_rows(product.gaps(since)),
+    ]
+
+
+async def _create(product: Watched, number: int) -> tuple[str, float, str]:
+    """The machine, the milliseconds until the answer, and the operation."""
+    began = time.perf_counter()
+    created = await product.create(f"burst {number}")
+    return created["id"], (time.perf_counter() - began) * 1000, created["operation"]["id"]
+
+
+def _whole(product: Watched, listed: dict[str, list[dict[str, str]]], states: list[str]) -> int:
+    """How many machines run and have everything that belongs to them."""
+    running = {machine["id"] for machine in listed["machines"] if machine["status"] == "running"}
+    for names in product.held().values():
+        running &= set(names)
+    return min(len(running), states.count("SUCCEEDED"))
+
+
+def _exact(what: str, count: int, bound: str) -> Row:
+    return Row(what, "machines", Stat.of([count]), bound=bound, met=count == _MACHINES)
+
+
+def _loop_rows(gaps: list[Gap]) -> list[Row]:
+    """A gap while the loop's thread waits for a processor that guests keep busy is no blocking by the server."""
+    blocked = Stat.of([max(0.0, gap.gap_ms - gap.queued_ms) for gap in gaps])
+    return [
+        Row(
+            "event loop blocked, longest of each second",
+            "ms",
+            blocked,
+            bound=f"never > {_BLOCKED_MS} ms",
+            met=blocked.longest <= _BLOCKED_MS,
+        ),
+        Row("the same with waiting for a processor", "ms", Stat.of([gap.gap_ms for gap in gaps])),
+    ]

@@ -1,0 +1,93 @@
+"""createMachine: how fast it is answered, and how fast the machine runs, against libvirt's calls alone."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from infinibay.db.events import CHANNEL
+from scripts.benchmarks.bare import BareLibvirt
+from scripts.benchmarks.figures import Row, Stat
+from scripts.benchmarks.subject import Watched
+
+_PAIRS = 24
+_DISK_GB = 20
+_ANSWER_MS = 50
+_FACTOR = 1.25
+_MARGIN_MS = 200
+_SECONDS = 60
+_DEPARTMENT = "query Department($id: String!) { machine(id: $id) { departmentId } }"
+_SETTLED = """
+SELECT data->>'status' FROM events
+WHERE machine_id = %s AND kind = 'machine.status' AND data->>'status' <> 'building' ORDER BY seq LIMIT 1
+"""
+
+
+async def measure(product: Watched) -> list[Row]:
+    """Pairs in turn: the product's machine, then libvirt's; each is removed before the next one is made."""
+    bare = await asyncio.to_thread(BareLibvirt, product.libvirt_uri, product.pool)
+    answered, running, alone = [], [], []
+    async with await psycopg.AsyncConnection.connect(product.database_url, autocommit=True) as listener:
+        await listener.execute(f"LISTEN {CHANNEL}")
+        await _one(product, listener, "warm-up", bare)
+        for number in range(_PAIRS):
+            answer, until_running, libvirt_ms = await _one(product, listener, f"pair {number}", bare)
+            answered.append(answer)
+            running.append(until_running)
+            alone.append(libvirt_ms)
+    await asyncio.to_thread(bare.close)
+    answer_stat, running_stat, bare_stat = Stat.of(answered), Stat.of(running), Stat.of(alone)
+    most = max(_FACTOR * bare_stat.median, bare_stat.median + _MARGIN_MS)
+    return [
+        Row(
+            "createMachine answered (HTTP)",
+            "ms",
+            answer_stat,
+            bound=f"p95 < {_ANSWER_MS} ms",
+            met=answer_stat.p95 < _ANSWER_MS,
+        ),
+        Row(
+            "create until RUNNING",
+            "ms",
+            running_stat,
+            bare_stat,
+            f"<= {_FACTOR} x or + {_MARGIN_MS} ms",
+            running_stat.median <= most,
+        ),
+    ]
+
+
+async def _one(
+    product: Watched, listener: psycopg.AsyncConnection[TupleRow], name: str, bare: BareLibvirt
+) -> tuple[float, float, float]:
+    """Milliseconds until the answer, until the machine's status is `running`, and of libvirt alone."""
+    began = time.perf_counter()
+    machine_id = str((await product.create(name, customStorage=_DISK_GB))["id"])
+    answered = time.perf_counter()
+    await _until_running(listener, machine_id)
+    running = time.perf_counter()
+    department = (await product.ask(_DEPARTMENT, {"id": machine_id}))["machine"]["departmentId"]
+    definition = await asyncio.to_thread(bare.definition, machine_id)
+    await _destroy(product, machine_id)
+    directory = product.base / "machines"
+    other, alone = await asyncio.to_thread(bare.create, definition, machine_id, department, _DISK_GB, directory)
+    await asyncio.to_thread(bare.remove, other, directory)
+    return (answered - began) * 1000, (running - began) * 1000, alone
+
+
+async def _until_running(listener: psycopg.AsyncConnection[TupleRow], machine_id: str) -> None:
+    async with asyncio.timeout(_SECONDS):
+        while (found := await (await listener.execute(_SETTLED, [machine_id])).fetchone()) is None:
+            async for _ in listener.notifies(timeout=1, stop_after=1):
+                pass
+    if found[0] != "running":
+        raise RuntimeError(f"a machine became {found[0]} instead of running")
+
+
+async def _destroy(product: Watched, machine_id: str) -> None:
+    outcome = await product.verb("destroyMachine", machine_id)
+    if not outcome["success"]:
+        raise RuntimeError(f"a machine was not destroyed: {outcome['message']}")
