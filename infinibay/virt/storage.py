@@ -46,8 +46,7 @@ class LibvirtStorage:
                 f"The storage pool {name!r} of this host lies in {found.path}, not in {path}.",
                 remedy=f"Set INFINIBAY_STORAGE_POOL_PATH to {found.path}, or INFINIBAY_STORAGE_POOL_NAME to another.",
             )
-        await self._with(Kind.STORAGE, name, _start_pool)
-        return await self._with(Kind.QUERY, name, _pool_info)
+        return await self._with(Kind.STORAGE, name, _started)
 
     async def refresh(self, pool: str) -> None:
         await self._with(Kind.STORAGE, pool, _refresh)
@@ -73,7 +72,10 @@ class LibvirtStorage:
                 raise ObjectExists(f"The storage pool {pool!r} already has a volume {name!r}.")
             return _volume_info(found.createXML(xml, flags))
 
-        made = await self._with(Kind.STORAGE, pool, create)
+        try:
+            made = await self._with(Kind.STORAGE, pool, create)
+        except HostFailure as error:
+            raise HostFailure(error.message, libvirt_code=error.libvirt_code, remedy=_POOL_REMEDY) from error
         if self._connection.is_local and _is_absent(made.path):
             raise HostFailure(
                 f"libvirt made the volume {name!r}, but there is no file {made.path}.", remedy=_POOL_REMEDY
@@ -105,6 +107,11 @@ def _make_pool(connection: libvirt.virConnect, xml: str) -> None:
         if not pool.isActive():
             pool.undefine()
         raise
+
+
+def _started(pool: libvirt.virStoragePool) -> PoolInfo:
+    _start_pool(pool)
+    return _pool_info(pool)
 
 
 def _start_pool(pool: libvirt.virStoragePool) -> None:

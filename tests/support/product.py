@@ -46,8 +46,8 @@ MACHINES = "{ machines { id name status failure { message } } }"
 class Product:
     """Starts, kills and restarts the server; what it writes lies below `base`, which QEMU's account may pass."""
 
-    def __init__(self, iso: Path, **settings: str) -> None:
-        self.base = Path(tempfile.mkdtemp(prefix="ib-", dir="/var/lib/libvirt"))
+    def __init__(self, iso: Path, parent: str = "/var/lib/libvirt", **settings: str) -> None:
+        self.base = Path(tempfile.mkdtemp(prefix="ib-", dir=parent))
         self.base.chmod(0o755)
         self.pool = self.base.name
         (self.base / "iso").mkdir()
@@ -180,6 +180,23 @@ class Product:
         done = subprocess.run(["virsh", "-c", uri, *arguments], capture_output=True, text=True, check=False)
         return done.stdout.strip()
 
+    def held(self) -> dict[str, list[str]]:
+        """What exists outside the database of all machines: domains, volumes and directories, by machine id."""
+        disks = Path(self.settings.get("INFINIBAY_STORAGE_POOL_PATH", self.base / "disks"))
+        volumes = [path.name.removesuffix("-main.qcow2") for path in disks.iterdir()] if disks.is_dir() else []
+        return {
+            "domains": self.domains("--all"),
+            "volumes": sorted(volumes),
+            "directories": sorted(path.name for path in (self.base / "machines").iterdir()),
+        }
+
+    def domains(self, *options: str) -> list[str]:
+        """The ids of this product's domains: those that run, or others that the options of `virsh list` name."""
+        return sorted(one for one in self.virsh("list", *options, "--uuid").split() if self._is_ours(one))
+
+    def _is_ours(self, domain: str) -> bool:
+        return str(self.base) in self.virsh("dumpxml", domain)
+
     def leftovers(self, machine_id: str) -> list[str]:
         """Everything outside the database that still belongs to a machine."""
         found = [line for line in self.virsh("list", "--all", "--uuid").split() if line == machine_id]
@@ -199,7 +216,7 @@ class Product:
         if self._client is not None:
             await self._client.aclose()
         for domain in self.virsh("list", "--all", "--uuid").split():
-            if str(self.base) in self.virsh("dumpxml", domain):
+            if self._is_ours(domain):
                 self.virsh("destroy", domain)
                 self.virsh("undefine", domain, "--nvram", "--managed-save", "--snapshots-metadata")
         for name in re.findall(r"ibay-\S+", self.virsh("nwfilter-list")):

@@ -42,15 +42,18 @@ class Cleanup:
     async def remove_volumes(self, machine_id: str) -> None:
         """Every disk of the machine."""
         machine = await machines.find_with_disks(self._database, machine_id)
+        storage = self._hypervisor.storage
         for disk in (machine.disks if machine else None) or []:
-            if await self._hypervisor.storage.find_pool(disk.pool) is None:
+            pool = await storage.find_pool(disk.pool)
+            if pool is None:
                 continue
-            if await self._hypervisor.storage.find_volume(disk.pool, disk.volumeName) is None:
-                continue
-            try:
-                await self._hypervisor.storage.delete_volume(disk.pool, disk.volumeName)
-            except ObjectMissing:
-                continue
+            if not pool.active:
+                await storage.ensure_pool(disk.pool, pool.path)
+            if await storage.find_volume(disk.pool, disk.volumeName) is None:
+                # A creation that was cut short may have left a file that libvirt has not seen yet.
+                await storage.refresh(disk.pool)
+            with suppress(ObjectMissing):
+                await storage.delete_volume(disk.pool, disk.volumeName)
 
     async def remove_directory(self, machine_id: str) -> None:
         """The machine's own directory: serial log, and later its seed medium."""

@@ -148,7 +148,7 @@ class MachineService:
 def _refusal(machine: rows.Machine, kind: str) -> str | None:
     """A machine whose creation failed has no domain to drive."""
     gone = (machine.statusReason or "").startswith(DOMAIN_GONE)
-    if machine.status is rows.MachineStatus.failed and not gone and kind != DESTROY:
+    if machine.status == rows.MachineStatus.failed and not gone and kind != DESTROY:
         return "The machine's creation failed: retry it or destroy it"
     return None
 
