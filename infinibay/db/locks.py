@@ -12,6 +12,9 @@ from psycopg.rows import TupleRow
 
 from infinibay.db.connections import connect
 from infinibay.errors import DatabaseUnavailable
+from infinibay.log import get_logger
+
+log = get_logger(__name__)
 
 
 class LockHolder:
@@ -41,6 +44,19 @@ class LockHolder:
     async def release(self, name: str) -> None:
         """Frees a name that this object holds."""
         await self._value("SELECT pg_advisory_unlock(%s)", name)
+
+    async def lost(self) -> None:
+        """Returns when the connection that holds the names is lost, and the names with it. No other call meanwhile."""
+        connection = self._connection
+        if connection is None:
+            return
+        try:
+            # Nobody notifies here: the wait ends when the server or the network closes the connection.
+            async for _ in connection.notifies():
+                continue
+        except psycopg.OperationalError as error:
+            log.warning("database.locks_lost", error=str(error))
+        await self.close()
 
     async def close(self) -> None:
         """Frees all names."""

@@ -257,15 +257,20 @@ async def add_to_failure(db: Database, operation_id: str, sentence: str) -> None
     )
 
 
-async def purge(db: Database, days: int) -> list[str]:
-    """Deletes what ended more than `days` ago and returns its ids. The failure that a failed machine shows stays."""
-    gone = await db.query_raw(
-        "DELETE FROM operations o WHERE o.ended_at < now() - make_interval(days => $1::int)"
+async def outdated(db: Database, days: int, limit: int) -> list[str]:
+    """Up to `limit` ids of what ended more than `days` ago. The failure that a failed machine shows is none of them."""
+    found = await db.query_raw(
+        "SELECT o.id::text AS id FROM operations o WHERE o.ended_at < now() - make_interval(days => $1::int)"
         " AND NOT EXISTS (SELECT 1 FROM machines m WHERE m.id = o.machine_id AND m.status = 'failed'"
-        " AND o.failure_code IS NOT NULL) RETURNING o.id::text AS id",
+        " AND o.failure_code IS NOT NULL) ORDER BY o.ended_at LIMIT $2::int",
         days,
+        limit,
     )
-    return [row["id"] for row in gone]
+    return [row["id"] for row in found]
+
+
+async def delete(db: Database, operation_ids: Sequence[str]) -> None:
+    await db.operation.delete_many(where={"id": {"in": list(operation_ids)}})
 
 
 async def purge_keys_and_secrets(db: Database) -> None:

@@ -59,7 +59,7 @@ class OperationContext:
         return self._loaded.kind
 
     async def log(self, line: str) -> None:
-        await stored(lambda: queries.append_log(self.database, self._operation_id, line))
+        await stored(lambda: queries.append_log(self.database, self._operation_id, storable(line)))
 
     async def progress(self, percent: int) -> None:
         """At most two a second are published, and 100 always."""
@@ -80,6 +80,11 @@ class OperationContext:
         if self._row is None:
             raise RuntimeError("the operation's row has not been read")
         return self._row
+
+
+def storable(text: str) -> str:
+    """PostgreSQL's text has no NUL, which a guest's or a tool's words may have."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 async def stored(call: Callable[[], Awaitable[T]]) -> T:

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from dbos import DBOS, DBOSClient, DBOSConfig
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
 from infinibay.db.connections import libpq_url
+from infinibay.errors import DatabaseUnavailable
 from infinibay.operations.serializer import JsonSerializer
 
 # Raise it whenever steps are added, removed, renamed or reordered within `run_operation`.
@@ -41,7 +45,10 @@ def queue_name(host_id: str) -> str:
 
 
 class DurableQueue:
-    """Puts operations into the queues of hosts and asks what became of them. Usable in every role."""
+    """Puts operations into the queues of hosts and asks what became of them. Usable in every role.
+
+    Every method raises DatabaseUnavailable when the database does not answer.
+    """
 
     def __init__(self, database_url: str) -> None:
         self._url = libpq_url(database_url)
@@ -67,52 +74,58 @@ class DurableQueue:
 
     async def declare(self, host_id: str, *, concurrency: int) -> None:
         """Makes a host's queue, or changes its limit; a worker that starts afterwards listens to it at once."""
-        await self._connected().register_queue_async(
-            queue_name(host_id),
-            partition_concurrency=1,
-            worker_concurrency=concurrency,
-            polling_interval_sec=_POLLING_SECONDS,
-            application_name=_application(host_id),
-        )
+        with _answering():
+            await self._connected().register_queue_async(
+                queue_name(host_id),
+                partition_concurrency=1,
+                worker_concurrency=concurrency,
+                polling_interval_sec=_POLLING_SECONDS,
+                application_name=_application(host_id),
+            )
 
     async def enqueue(self, operation_id: str, *, host_id: str, partition: str, first: bool = False) -> None:
         """Puts it into its host's queue, once. `first`: before what waits in the same partition."""
-        await self._connected().enqueue_async(
-            {
-                "workflow_name": WORKFLOW,
-                "queue_name": queue_name(host_id),
-                "workflow_id": operation_id,
-                "queue_partition_key": partition,
-                "priority": _FIRST if first else _ORDINARY,
-                "application_name": _application(host_id),
-            },
-            operation_id,
-        )
+        with _answering():
+            await self._connected().enqueue_async(
+                {
+                    "workflow_name": WORKFLOW,
+                    "queue_name": queue_name(host_id),
+                    "workflow_id": operation_id,
+                    "queue_partition_key": partition,
+                    "priority": _FIRST if first else _ORDINARY,
+                    "application_name": _application(host_id),
+                },
+                operation_id,
+            )
 
     async def running(self, host_id: str) -> list[Work]:
         """What executors of this host have claimed and not ended, whether they live or not."""
-        found = await self._connected().list_workflows_async(
-            queue_name=queue_name(host_id), status="PENDING", load_input=False, load_output=False
-        )
+        with _answering():
+            found = await self._connected().list_workflows_async(
+                queue_name=queue_name(host_id), status="PENDING", load_input=False, load_output=False
+            )
         return [_work(status) for status in found]
 
     async def known(self, operation_ids: Sequence[str]) -> dict[str, Work]:
         """What the engine knows of these operations."""
         if not operation_ids:
             return {}
-        found = await self._connected().list_workflows_async(
-            workflow_ids=list(operation_ids), load_input=False, load_output=False
-        )
+        with _answering():
+            found = await self._connected().list_workflows_async(
+                workflow_ids=list(operation_ids), load_input=False, load_output=False
+            )
         return {status.workflow_id: _work(status) for status in found}
 
     async def resume(self, operation_id: str, host_id: str) -> None:
         """Gives it back to the queue, where it goes on at the interrupted step."""
-        await self._connected().resume_workflow_async(operation_id, queue_name=queue_name(host_id))
+        with _answering():
+            await self._connected().resume_workflow_async(operation_id, queue_name=queue_name(host_id))
 
     async def forget(self, operation_ids: Sequence[str]) -> None:
         """Removes the engine's records of these operations."""
         if operation_ids:
-            await self._connected().delete_workflows_async(list(operation_ids))
+            with _answering():
+                await self._connected().delete_workflows_async(list(operation_ids))
 
     def _connected(self) -> DBOSClient:
         if self._client is None:
@@ -186,6 +199,14 @@ def _stored_version(host_id: str, version: str) -> str:
 def _work(status: Any) -> Work:
     version = status.app_version
     return Work(status.workflow_id, status.status, status.executor_id, version.partition("@")[0] if version else None)
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, NoFreeConnection) as error:
+        raise DatabaseUnavailable(f"The durable engine's database does not answer: {error}") from error
 
 
 def _quiet() -> None:

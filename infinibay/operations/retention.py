@@ -14,16 +14,21 @@ from infinibay.operations.durable import DurableQueue
 log = get_logger(__name__)
 _FIRST_SECONDS = 30.0
 _DAY_SECONDS = 86_400.0
+_AT_ONCE = 500
 
 
 async def purge(database: Database, queue: DurableQueue, days: int) -> int:
     """Deletes operations (with the durable engine's records) that ended and events that happened more than `days` ago,
     idempotency keys older than a day and secrets whose time is over. Returns how many operations went."""
-    gone = await queries.purge(database, days)
-    await queue.forget(gone)
+    gone = 0
+    while outdated := await queries.outdated(database, days, _AT_ONCE):
+        # The row goes last: after a death in between it is found again, which the engine's records would not be.
+        await queue.forget(outdated)
+        await queries.delete(database, outdated)
+        gone += len(outdated)
     await events.purge(database, days)
     await queries.purge_keys_and_secrets(database)
-    return len(gone)
+    return gone
 
 
 async def keep_tidy(database: Database, queue: DurableQueue, days: int) -> None:

@@ -11,7 +11,7 @@ from infinibay.db import operations as queries
 from infinibay.errors import DatabaseUnavailable, HypervisorUnavailable, OperationCancelled
 from infinibay.log import get_logger
 from infinibay.operations.api import Failure, FaultPoints, Step
-from infinibay.operations.context import OperationContext, stored
+from infinibay.operations.context import OperationContext, storable, stored
 from infinibay.operations.failures import failure_from
 from infinibay.operations.pace import backoff
 
@@ -39,12 +39,12 @@ class StepRunner:
         try:
             async with self._budget(step.budget, ctx):
                 result = await self.effect(ctx, step.name, lambda: step.run(ctx), cancellable=True)
+            if result:
+                await stored(lambda: queries.merge_result(ctx.database, ctx.operation_id, result))
         except Exception as error:  # noqa: BLE001 - whatever a step raises must end in compensations
             failure = failure_from(error, step.name)
             await record(ctx, failure, cancelled=isinstance(error, OperationCancelled))
             return False
-        if result:
-            await stored(lambda: queries.merge_result(ctx.database, ctx.operation_id, result))
         return True
 
     async def effect(
@@ -106,7 +106,7 @@ async def record(ctx: OperationContext, failure: Failure, *, cancelled: bool) ->
             ctx.operation_id,
             step=failure.step,
             code=failure.code,
-            message=failure.message,
+            message=storable(failure.message),
             remedy=failure.remedy,
             cancelled=cancelled,
         )

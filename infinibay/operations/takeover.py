@@ -1,24 +1,28 @@
-"""Bringing back what nobody works on: committed but never enqueued, or claimed by a process that died.
+"""Bringing back what nobody works on: committed but never enqueued, claimed by a process that died, or lost.
 
 A worker holds an advisory lock named after its executor id, which PostgreSQL frees when the process dies. An executor
 whose lock stays free for a moment (a living one takes it again after a lost connection) is dead, and whoever sees that
-gives its operations back to the queue.
+gives its operations back to the queue. One worker of a host looks at a time: giving back twice would run a step twice.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Collection, Iterable
 
 from infinibay.db import operations as queries
 from infinibay.db.client import Database
 from infinibay.db.locks import LockHolder
 from infinibay.db.rows import Operation
+from infinibay.errors import DatabaseUnavailable, InfinibayError
 from infinibay.log import get_logger
 from infinibay.operations.durable import DurableQueue, Work
 
 log = get_logger(__name__)
-GRACE_SECONDS = 1.0
+# Longer than a living worker needs to take its lock again once the database is back.
+GRACE_SECONDS = 2.0
 _UNDER_WAY = frozenset({"ENQUEUED", "PENDING", "DELAYED"})
+_BROKEN = "The durable engine broke the operation off."
 
 
 def partition_of(row: Operation) -> str:
@@ -28,6 +32,22 @@ def partition_of(row: Operation) -> str:
 
 def lock_name(executor_id: str) -> str:
     return f"infinibay executor {executor_id}"
+
+
+class Suspects:
+    """What each look found suspicious, and since when without a break."""
+
+    def __init__(self) -> None:
+        self._since: dict[str, float] = {}
+
+    def guilty(self, suspicious: Iterable[str]) -> set[str]:
+        """Tells the result of one look; returns those that were suspicious for the whole time of grace."""
+        now = time.monotonic()
+        self._since = {key: self._since.get(key, now) for key in suspicious}
+        return {key for key, since in self._since.items() if now - since >= GRACE_SECONDS}
+
+    def __bool__(self) -> bool:
+        return bool(self._since)
 
 
 class Takeover:
@@ -42,46 +62,70 @@ class Takeover:
         *,
         executor_id: str,
         version: str,
+        in_hand: Callable[[], Collection[str]],
     ) -> None:
+        """`in_hand` tells which operations this process works on; `locks` is used by nobody else."""
         self._database = database
         self._queue = queue
         self._locks = locks
         self._host_id = host_id
         self._executor_id = executor_id
         self._version = version
-        self._missing_since: dict[str, float] = {}
+        self._in_hand = in_hand
+        self._forget_suspects()
 
     async def sweep(self) -> bool:
-        """Looks once. True when an executor is suspected, so that the next look should come after `GRACE_SECONDS`."""
+        """Looks once, unless a sibling is looking. True when something is suspicious, so that the next look should
+        come after `GRACE_SECONDS`. Raises DatabaseUnavailable."""
+        turn = f"infinibay sweep {self._host_id}"
+        try:
+            if await self._locks.hold(turn):
+                try:
+                    await self._look()
+                finally:
+                    await self._locks.release(turn)
+        except DatabaseUnavailable:
+            # The living have lost their locks too and take them again when the database is back.
+            self._forget_suspects()
+            raise
+        return any((self._executors, self._unattended, self._lost))
+
+    def _forget_suspects(self) -> None:
+        self._executors, self._unattended, self._lost = Suspects(), Suspects(), Suspects()
+
+    async def _look(self) -> None:
         await self._enqueue_forgotten()
-        await self._take_over()
+        claimed = await self._queue.running(self._host_id)
+        await self._take_over([work for work in claimed if work.executor_id != self._executor_id])
+        await self._claim_again([work for work in claimed if work.executor_id == self._executor_id])
         await self._restart_lost()
-        return bool(self._missing_since)
 
     async def _enqueue_forgotten(self) -> None:
         for row in await queries.not_enqueued(self._database, host_id=self._host_id):
             await self._queue.enqueue(row.id, host_id=row.hostId, partition=partition_of(row))
             await queries.set_enqueued(self._database, row.id)
 
-    async def _take_over(self) -> None:
-        claimed = [work for work in await self._queue.running(self._host_id) if work.executor_id != self._executor_id]
-        dead = {executor for executor in {work.executor_id or "" for work in claimed} if await self._is_dead(executor)}
-        self._missing_since = {
-            executor: since
-            for executor, since in self._missing_since.items()
-            if executor not in dead and any(work.executor_id == executor for work in claimed)
-        }
+    async def _take_over(self, claimed: list[Work]) -> None:
+        executors = {work.executor_id or "" for work in claimed}
+        dead = self._executors.guilty(
+            [executor for executor in executors if await self._locks.is_free(lock_name(executor))]
+        )
         for work in claimed:
             if (work.executor_id or "") in dead:
                 log.warning("operation.taken_over", operation_id=work.operation_id, executor=work.executor_id)
                 await self._give_back(work)
 
-    async def _is_dead(self, executor_id: str) -> bool:
-        if not await self._locks.is_free(lock_name(executor_id)):
-            self._missing_since.pop(executor_id, None)
-            return False
-        since = self._missing_since.setdefault(executor_id, time.monotonic())
-        return time.monotonic() - since >= GRACE_SECONDS
+    async def _claim_again(self, claimed: list[Work]) -> None:
+        """A connection that is lost at the moment of a claim leaves operations claimed of which this process never
+        heard."""
+        in_hand = self._in_hand()
+        unattended = self._unattended.guilty(
+            [work.operation_id for work in claimed if work.operation_id not in in_hand]
+        )
+        for work in claimed:
+            if work.operation_id in unattended:
+                log.warning("operation.claimed_again", operation_id=work.operation_id)
+                await self._give_back(work)
 
     async def _give_back(self, work: Work) -> None:
         if work.version == self._version:
@@ -93,19 +137,42 @@ class Takeover:
         """Operations that the engine lost, ended without their end, or holds for a version that is gone."""
         open_rows = await queries.unfinished(self._database, self._host_id)
         known = await self._queue.known([row.id for row in open_rows])
+        lost = self._lost.guilty([row.id for row in open_rows if self._is_lost(known.get(row.id))])
         for row in open_rows:
-            work = known.get(row.id)
-            if work is not None and not self._is_stuck(work):
-                continue
             # It may have ended between the two looks.
-            present = await queries.find(self._database, row.id)
-            if present is not None and present.endedAt is None:
+            if row.id in lost and await self._is_open(row.id):
+                work = known.get(row.id)
                 log.error("operation.restarted", operation_id=row.id, engine_state=work.state if work else None)
-                await self._start_over(row.id)
+                if work is not None and work.state not in _UNDER_WAY | {"SUCCESS"}:
+                    await self._break_off(row)
+                else:
+                    await self._start_over(row.id)
 
-    def _is_stuck(self, work: Work) -> bool:
-        waits_for_old_version = work.state == "ENQUEUED" and work.version not in (None, self._version)
-        return work.state not in _UNDER_WAY or waits_for_old_version
+    def _is_lost(self, work: Work | None) -> bool:
+        if work is None or work.state not in _UNDER_WAY:
+            return True
+        return work.state == "ENQUEUED" and work.version not in (None, self._version)
+
+    async def _is_open(self, operation_id: str) -> bool:
+        row = await queries.find(self._database, operation_id)
+        return row is not None and row.endedAt is None
+
+    async def _break_off(self, row: Operation) -> None:
+        """Lets it compensate, after an error outside of its steps; when that breaks off as well, it has ended."""
+        if _BROKEN in row.log:
+            await queries.finish(self._database, row.id)
+            return
+        await queries.append_log(self._database, row.id, _BROKEN)
+        await queries.fail(
+            self._database,
+            row.id,
+            step=row.step,
+            code=InfinibayError.code,
+            message=_BROKEN,
+            remedy="Look for operation.restarted in the server's log.",
+            cancelled=False,
+        )
+        await self._start_over(row.id)
 
     async def _start_over(self, operation_id: str) -> None:
         """Begins at the first step again, before what waits behind it; its row knows what to undo if it fails."""

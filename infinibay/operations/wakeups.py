@@ -52,8 +52,13 @@ class Wakeups:
     async def _listen(self) -> None:
         async for message in self._listener:
             # Events are numbered in the order of their commits, so one look covers all up to the highest seen.
-            if message is RESYNC or int(message) > self._seen:
+            if message is not RESYNC and int(message) <= self._seen:
+                continue
+            if self._waiting:
                 await self._spread()
+            elif message is not RESYNC:
+                # Whoever begins to wait looks at the operation first, so nobody misses this one.
+                self._seen = int(message)
 
     async def _spread(self) -> None:
         async for _ in backoff():

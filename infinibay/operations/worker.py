@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from weakref import WeakValueDictionary
 
 from infinibay.db.client import Database
 from infinibay.db.locks import LockHolder
-from infinibay.errors import InfinibayError, Unavailable
+from infinibay.errors import DatabaseUnavailable, InfinibayError
 from infinibay.log import get_logger
 from infinibay.operations.api import FaultPoints, OperationKind
 from infinibay.operations.durable import DurableQueue, DurableWorker
@@ -18,6 +19,8 @@ from infinibay.operations.workflow import OperationWorkflow
 
 log = get_logger(__name__)
 _STOP_SECONDS = 10.0
+# Well below the time of grace after which siblings take over.
+_NAME_AGAIN_SECONDS = 0.2
 
 
 class OperationWorker:
@@ -47,10 +50,20 @@ class OperationWorker:
         self._concurrency = concurrency
         self._retention_days = retention_days
         self._sweep_seconds = sweep_seconds
-        self._locks = LockHolder(database_url)
+        self._name = LockHolder(database_url)
+        self._looks = LockHolder(database_url)
         self._durable = DurableWorker(database_url, host_id, version=version)
-        self._takeover = Takeover(database, queue, self._locks, host_id, executor_id=executor_id, version=version)
+        self._takeover = Takeover(
+            database,
+            queue,
+            self._looks,
+            host_id,
+            executor_id=executor_id,
+            version=version,
+            in_hand=self._in_hand,
+        )
         self._workflow = OperationWorkflow(kinds, database, StepRunner(budgets, patience=patience, faults=faults))
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._working: set[asyncio.Task[None]] = set()
         self._running: set[asyncio.Task[None]] = set()
         self._care: set[asyncio.Task[None]] = set()
@@ -58,11 +71,12 @@ class OperationWorker:
 
     async def start(self) -> None:
         """Takes the executor's lock, then begins to claim and to look after what was left."""
-        if not await self._locks.hold(lock_name(self._executor_id)):
+        if not await self._name.hold(lock_name(self._executor_id)):
             raise InfinibayError(f"Another worker runs as {self._executor_id}.")
         await self._queue.declare(self._host_id, concurrency=self._concurrency)
         await self._durable.start(self._executor_id, self._run)
         self._care = {
+            asyncio.create_task(self._keep_name(), name="executor lock"),
             asyncio.create_task(self._sweep(), name="operation sweep"),
             asyncio.create_task(keep_tidy(self._database, self._queue, self._retention_days), name="retention"),
         }
@@ -77,7 +91,8 @@ class OperationWorker:
         if self._running:
             await asyncio.wait(self._running, timeout=_STOP_SECONDS)
         await self._durable.stop()
-        await self._locks.close()
+        await self._name.close()
+        await self._looks.close()
 
     async def _run(self, operation_id: str) -> None:
         task = asyncio.current_task()
@@ -86,21 +101,40 @@ class OperationWorker:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         self._working.add(task)
+        # When the engine hands it out again, the one that it was taken from ends first.
+        turn = self._turns.setdefault(operation_id, asyncio.Lock())
         try:
-            await self._workflow.run(operation_id)
+            async with turn:
+                await self._workflow.run(operation_id)
         finally:
             self._working.discard(task)
+
+    def _in_hand(self) -> Collection[str]:
+        return set(self._turns)
+
+    async def _keep_name(self) -> None:
+        """Takes the executor's name again whenever its connection was lost, before siblings think that it died."""
+        while True:
+            await self._name.lost()
+            taken = False
+            while not taken:
+                await asyncio.sleep(_NAME_AGAIN_SECONDS)
+                try:
+                    taken = await self._name.hold(lock_name(self._executor_id))
+                except DatabaseUnavailable:
+                    continue
+            log.info("operation.executor_lock_regained", executor=self._executor_id)
 
     async def _sweep(self) -> None:
         while True:
             suspects = False
             try:
-                # Taken again after a lost connection; held once more while it is not lost, which does no harm.
-                if not await self._locks.hold(lock_name(self._executor_id)):
-                    log.error("operation.executor_lock_lost", executor=self._executor_id)
                 suspects = await self._takeover.sweep()
-            except Unavailable as error:
+            except DatabaseUnavailable as error:
                 log.warning("operation.sweep_failed", error=error.message)
+            except Exception:
+                # Without its sweep a worker would never find what others left behind.
+                log.exception("operation.sweep_failed")
             await asyncio.sleep(GRACE_SECONDS if suspects else self._sweep_seconds)
 
 

@@ -37,9 +37,11 @@ class OperationWorkflow:
                 return
             kind = self._kinds.get(name)
             if kind is None:
-                await durable.step("unknown", partial(fail_unknown, ctx, name))
-            else:
-                await self._steps(ctx, kind)
+                # No step, because a process that knew the kind may have recorded others in its place.
+                await fail_unknown(ctx, name)
+                await self._finish(ctx)
+                return
+            await self._steps(ctx, kind)
             await durable.step("finish", partial(self._finish, ctx))
 
     async def _begin(self, ctx: OperationContext) -> str | None:
