@@ -190,6 +190,19 @@ async def unfinished(db: Database, host_id: str) -> list[rows.Operation]:
     )
 
 
+async def is_behind(db: Database, row: rows.Operation) -> bool:
+    """Whether an earlier operation of the same machine (or else department, or else host) has not ended."""
+    where: types.OperationWhereInput = {
+        "hostId": row.hostId,
+        "machineId": row.machineId,
+        "endedAt": None,
+        "OR": [{"createdAt": {"lt": row.createdAt}}, {"createdAt": row.createdAt, "id": {"lt": row.id}}],
+    }
+    if row.machineId is None:
+        where["departmentId"] = row.departmentId
+    return await db.operation.find_first(where=where) is not None
+
+
 async def set_enqueued(db: Database, operation_id: str, *, enqueued: bool = True) -> None:
     """Notes that the queue has heard of it, or that it has to hear of it again."""
     await db.execute_raw(

@@ -6,7 +6,7 @@ from infinibay.db import operations as queries
 from infinibay.errors import InfinibayError, OperationCancelled
 from infinibay.log import get_logger
 from infinibay.operations.api import Failure, Step
-from infinibay.operations.context import OperationContext, stored
+from infinibay.operations.context import OperationContext, storable, stored
 from infinibay.operations.failures import failure_from
 from infinibay.operations.steps import StepRunner, record
 
@@ -33,7 +33,7 @@ async def undo(runner: StepRunner, ctx: OperationContext, step: Step) -> None:
     except Exception as error:  # noqa: BLE001 - one failing compensation must not stop the others
         failure = failure_from(error, step.name)
         await ctx.log(f"undo {step.name}: {failure.message}")
-        left = f"Step {step.name} could not be undone: {failure.message}"
+        left = storable(f"Step {step.name} could not be undone: {failure.message}")
         await stored(lambda: queries.add_to_failure(ctx.database, ctx.operation_id, left))
 
 

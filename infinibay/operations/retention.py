@@ -39,4 +39,7 @@ async def keep_tidy(database: Database, queue: DurableQueue, days: int) -> None:
             log.info("operation.purged", operations=await purge(database, queue, days))
         except Unavailable as error:
             log.warning("operation.purge_failed", error=error.message)
+        except Exception:
+            # Tomorrow it may succeed, and until then nothing but space is lost.
+            log.exception("operation.purge_failed")
         await asyncio.sleep(_DAY_SECONDS)

@@ -107,7 +107,7 @@ async def record(ctx: OperationContext, failure: Failure, *, cancelled: bool) ->
             step=failure.step,
             code=failure.code,
             message=storable(failure.message),
-            remedy=failure.remedy,
+            remedy=storable(failure.remedy) if failure.remedy else None,
             cancelled=cancelled,
         )
     )

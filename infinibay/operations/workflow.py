@@ -11,13 +11,15 @@ from functools import partial
 
 from infinibay.db import operations as queries
 from infinibay.db.client import Database
-from infinibay.log import bound
+from infinibay.log import bound, get_logger
 from infinibay.operations import durable
 from infinibay.operations.api import OperationKind
 from infinibay.operations.compensation import fail_unknown, settle, undo
 from infinibay.operations.context import OperationContext, stored
 from infinibay.operations.failures import failure_from, failure_of
 from infinibay.operations.steps import StepRunner, record
+
+log = get_logger(__name__)
 
 
 class OperationWorkflow:
@@ -45,8 +47,15 @@ class OperationWorkflow:
             await durable.step("finish", partial(self._finish, ctx))
 
     async def _begin(self, ctx: OperationContext) -> str | None:
+        """The kind; None when there is nothing to do now."""
         row = await ctx.load()
-        return row.kind if row.endedAt is None else None
+        if row.endedAt is not None:
+            return None
+        if await stored(lambda: queries.is_behind(self._database, row)):
+            # The engine lost the one before it, which the sweep brings back first, and then this one.
+            log.warning("operation.steps_aside")
+            return None
+        return row.kind
 
     async def _steps(self, ctx: OperationContext, kind: OperationKind) -> None:
         for number, step in enumerate(kind.steps, 1):

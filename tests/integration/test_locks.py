@@ -57,6 +57,21 @@ async def test_other_databases_do_not_matter(database_url: str, postgres_url: st
         await there.close()
 
 
+async def test_the_loss_of_the_connection_ends_the_wait_for_it(database_url: str) -> None:
+    holder = LockHolder(database_url)
+    try:
+        await holder.lost()
+        assert await holder.hold("a")
+        waiting = asyncio.create_task(holder.lost())
+        await until(lambda: advisory_locks(database_url) == 1)
+        assert not waiting.done()
+        await execute(database_url, CUT)
+        await asyncio.wait_for(waiting, 10)
+        assert await holder.hold("a")
+    finally:
+        await holder.close()
+
+
 async def test_lost_connection_frees_the_name_and_is_told(database_url: str) -> None:
     holder, observer = LockHolder(database_url), LockHolder(database_url)
     try:

@@ -189,6 +189,25 @@ async def test_a_new_version_carries_on_what_an_old_one_had(
     assert traces.of_machine(machine)[-7:] == [(waiting.id, line) for line in [*DONE, "ended"]]
 
 
+async def test_what_the_engine_lost_runs_before_what_waited_behind_it(
+    database_url: str, front: OperationEngine, children: Children, traces: Traces, host_id: str
+) -> None:
+    machine = str(uuid4())
+    first = await children.start()
+    rows = [await front.request(new("work", host_id, machine_id=machine, input={"hold": "b"}))]
+    await until(lambda: traces.lines(rows[0].id) == ["a", "a done", "b"])
+    rows.append(await front.request(new("work", host_id, machine_id=machine)))
+    await children.kill(first)
+    await execute(database_url, f"DELETE FROM dbos.workflow_status WHERE workflow_uuid = '{rows[0].id}'")
+    traces.open_gate()
+
+    await children.start(sweep_seconds=0.2)
+    states = [(await front.wait(row.id, SECONDS)).state for row in rows]
+
+    assert states == [OperationState.SUCCEEDED, OperationState.SUCCEEDED]
+    assert traces.of_machine(machine)[3:] == [(row.id, line) for row in rows for line in [*DONE, "ended"]]
+
+
 async def test_a_half_done_operation_of_a_kind_that_is_gone_fails(
     front: OperationEngine, children: Children, traces: Traces, host_id: str
 ) -> None:
