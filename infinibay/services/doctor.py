@@ -113,7 +113,7 @@ class Doctor:
             return HostCheck("network", CheckState.OK, f"{name} is active")
         if active is None:
             return HostCheck("network", CheckState.WARNING, f"{name} is no libvirt network: taken for a bridge")
-        return HostCheck("network", CheckState.FAILED, f"{name} is not active", f"virsh net-start {name}")
+        return HostCheck("network", CheckState.OK, f"{name} is started with the first machine")
 
     def _base_directory(self) -> HostCheck:
         base = self._settings.infinibay_base_dir

@@ -63,6 +63,7 @@ class Product:
             **settings,
         }
         self.log = self.base / "server.log"
+        self.url = ""
         self.process: subprocess.Popen[bytes] | None = None
         self._client: httpx.AsyncClient | None = None
         self._token: str | None = None
@@ -71,10 +72,10 @@ class Product:
         """Starts the server and returns when it is ready. `fault` is `kind:step:phase`, where it kills itself."""
         offset = self.log.stat().st_size if self.log.exists() else 0
         self.process = self._launch(role, fault)
-        url = await until(lambda: self._url(offset), _START_SECONDS, "the server's start")
+        self.url = await until(lambda: self._url(offset), _START_SECONDS, "the server's start")
         if self._client is not None:
             await self._client.aclose()
-        self._client = httpx.AsyncClient(base_url=url, timeout=180)
+        self._client = httpx.AsyncClient(base_url=self.url, timeout=180)
 
     def _launch(self, role: str, fault: str) -> subprocess.Popen[bytes]:
         environment = {**os.environ, **self.settings, "INFINIBAY_TEST_FAULT": fault}
