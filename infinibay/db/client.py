@@ -141,6 +141,22 @@ class _Batch(Batch):
             await super().commit()
 
 
+_find_fields = _builder.QueryBuilder.get_default_fields
+
+
+_known_fields: dict[type, list[str]] = {}
+
+
+def _default_fields(builder: _builder.QueryBuilder, model: Any) -> list[str]:
+    if model not in _known_fields:
+        _known_fields[model] = _find_fields(builder, model)
+    return list(_known_fields[model])
+
+
+# The client inspects the types of a model's fields anew for every request, which takes most of building it.
+_builder.QueryBuilder.get_default_fields = _default_fields  # type: ignore[method-assign, assignment]
+
+
 def _indent_lines(text: str, prefix: str) -> str:
     return "\n".join(prefix + line for line in text.split("\n"))
 

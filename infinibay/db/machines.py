@@ -110,11 +110,15 @@ async def find(db: Database, machine_id: str) -> rows.Machine | None:
 
 
 async def find_with_disks(db: Database, machine_id: str) -> rows.Machine | None:
-    """The machine with its relations and disks, the main one first."""
+    """The machine with its configuration and disks, the main one first."""
     return await db.machine.find_unique(
         where={"id": machine_id},
-        include={**WITH_RELATIONS, "disks": {"order_by": {"position": "asc"}}},
+        include={"configuration": True, "disks": {"order_by": {"position": "asc"}}},
     )
+
+
+async def find_with_configuration(db: Database, machine_id: str) -> rows.Machine | None:
+    return await db.machine.find_unique(where={"id": machine_id}, include={"configuration": True})
 
 
 async def find_by_name_key(db: Database, name_key: str) -> rows.Machine | None:

@@ -69,11 +69,15 @@ class SelectionLimit(ValidationRule):
 
 def extensions() -> list[Any]:
     """The schema's extensions for limits and document caches; each makes a fresh one per request."""
+    # The cache knows a validated document by its rules too, so these must be the same objects in every request.
+    rules: list[Any] = [
+        SelectionLimit,
+        *QueryDepthLimiter(max_depth=DEEPEST).validation_rules,
+        *MaxAliasesLimiter(max_alias_count=MOST_ALIASES).validation_rules,
+    ]
     makers: list[type[SchemaExtension] | Any] = [
         lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS),
-        lambda: QueryDepthLimiter(max_depth=DEEPEST),
-        lambda: MaxAliasesLimiter(max_alias_count=MOST_ALIASES),
-        lambda: AddValidationRules([SelectionLimit]),
+        lambda: AddValidationRules(rules),
         lambda: ParserCache(maxsize=_CACHED_DOCUMENTS),
         lambda: ValidationCache(maxsize=_CACHED_DOCUMENTS),
     ]

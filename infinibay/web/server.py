@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,6 +20,7 @@ from infinibay.web.app import create_app
 
 log = get_logger(__name__)
 _GRACE_SECONDS = 5
+_SWITCH_SECONDS = 0.0005
 
 
 class _Server(uvicorn.Server):
@@ -31,6 +33,8 @@ class _Server(uvicorn.Server):
 
 async def serve(settings: Settings, role: Role, faults: FaultPoints | None = None) -> None:
     """Runs the product in a role; `worker` listens nowhere. Raises SettingError for what the operator must mend."""
+    # Threads that call libvirt and the durable engine must not make the event loop wait 5 ms each time for the GIL.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

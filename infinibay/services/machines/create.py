@@ -6,6 +6,7 @@ answer. `planMachine` stops before the transaction.
 
 from __future__ import annotations
 
+import asyncio
 from uuid import uuid4
 
 from infinibay.core import naming
@@ -109,8 +110,7 @@ class CreateMachine:
             raise BadUserInput(
                 FieldProblem("name", f'Machine name "{machine.name}" is already taken', "CONFLICT")
             ) from error
-        await self._engine.enqueue(operation.id)
-        return await self._fresh(machine.id)
+        return await self._enqueued(operation.id, machine.id)
 
     async def retry(self, principal: Principal, machine_id: str, password: str | None) -> rows.Machine:
         """A failed creation once more, from its kept input."""
@@ -118,7 +118,7 @@ class CreateMachine:
         if machine is None:
             raise NotFound("Machine not found")
         earlier = await self._engine.latest(machine.id, CREATE)
-        if machine.status is not rows.MachineStatus.failed or earlier is None or earlier.state == "SUCCEEDED":
+        if machine.status != rows.MachineStatus.failed or earlier is None or earlier.state == "SUCCEEDED":
             raise WrongState("Only a failed creation can be tried again")
         username = str(earlier.input["username"])
         installation = await self._secrets.installation_for_retry(self._database, machine.id, username, password)
@@ -126,8 +126,7 @@ class CreateMachine:
             await self._secrets.keep_installation(tx, machine.id, installation)
             operation = await self._engine.submit(tx, self._operation(principal, machine.id, username))
             await change_status(tx, machine.id, MachineStatus.BUILDING, settle=True, operation_id=operation.id)
-        await self._engine.enqueue(operation.id)
-        return await self._fresh(machine.id)
+        return await self._enqueued(operation.id, machine.id)
 
     async def _write(self, principal: Principal, machine: machines.NewMachine, checked: Checked) -> rows.Operation:
         request = checked.request
@@ -163,8 +162,9 @@ class CreateMachine:
             input={"username": username},
         )
 
-    async def _fresh(self, machine_id: str) -> rows.Machine:
-        row = await machines.find(self._database, machine_id)
+    async def _enqueued(self, operation_id: str, machine_id: str) -> rows.Machine:
+        """Hands the operation over and reads the machine meanwhile."""
+        _, row = await asyncio.gather(self._engine.enqueue(operation_id), machines.find(self._database, machine_id))
         if row is None:
             raise Conflict("The machine was destroyed at the same moment")
         return row

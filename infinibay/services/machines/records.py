@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from infinibay.core.machine_status import OWNED_BY_OPERATIONS, MachineStatus
-from infinibay.db import events, machines
+from infinibay.db import events, machines, rows
 from infinibay.db.client import Database
 
 # A machine whose domain vanished is failed until the domain is back; a failed creation stays until it is retried.
 DOMAIN_GONE = "The domain is gone from the hypervisor"
+
+
+def is_held(machine: rows.Machine) -> bool:
+    """Whether only an operation may end the machine's status, whatever the hypervisor reports."""
+    is_gone = (machine.statusReason or "").startswith(DOMAIN_GONE)
+    return MachineStatus(machine.status) in OWNED_BY_OPERATIONS and not is_gone
 
 
 async def change_status(
@@ -27,8 +33,7 @@ async def change_status(
     if machine is None:
         return False
     previous = MachineStatus(machine.status)
-    held = previous in OWNED_BY_OPERATIONS and not (machine.statusReason or "").startswith(DOMAIN_GONE)
-    if (held and not settle) or (previous is status and machine.statusReason == reason):
+    if (is_held(machine) and not settle) or (previous is status and machine.statusReason == reason):
         return False
     await machines.set_status(tx, machine_id, status, reason)
     await events.append(

@@ -11,7 +11,7 @@ from infinibay.db.client import Database
 from infinibay.errors import HypervisorError, Unavailable
 from infinibay.libvirtxml import reader
 from infinibay.log import get_logger
-from infinibay.services.machines.records import DOMAIN_GONE, change_status
+from infinibay.services.machines.records import DOMAIN_GONE, change_status, is_held
 from infinibay.virt.api import ConnectionChanged, DomainInfo, DomainState, Hypervisor
 
 log = get_logger(__name__)
@@ -86,10 +86,12 @@ class StatusKeeper:
     async def settle(self, machine_id: str, operation_id: str | None = None) -> None:
         """The same at the end of an operation that owned the status."""
         await self._observe(machine_id, settle=True, operation_id=operation_id)
+        # What happened to the domain while its status was still the operation's was passed over.
+        await self._observe(machine_id, settle=False, operation_id=operation_id)
 
     async def _observe(self, machine_id: str, *, settle: bool, operation_id: str | None = None) -> None:
-        machine = await machines.find(self._database, machine_id)
-        if machine is None:
+        machine = await machines.find_with_configuration(self._database, machine_id)
+        if machine is None or (is_held(machine) and not settle):
             return
         domain = await self._hypervisor.domains.find(machine_id)
         await self._record(machine, domain, settle=settle, operation_id=operation_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from pathlib import Path
 from infinibay.core import naming, sizing
 from infinibay.core.identifiers import canonical
 from infinibay.core.operating_systems import OPERATING_SYSTEMS, OperatingSystem
-from infinibay.db import departments, machines
+from infinibay.db import departments, machines, rows
 from infinibay.db.client import Database
 from infinibay.errors import FieldProblem
 from infinibay.services.machines.requests import CreateMachineRequest
@@ -69,43 +70,49 @@ class Validation:
     async def check(self, request: CreateMachineRequest) -> Checked:
         """Reads only. Raises HypervisorUnavailable or DatabaseUnavailable where an answer can't be had."""
         system = OPERATING_SYSTEMS[request.os]
+        pool, taken, department = await asyncio.gather(
+            self._hypervisor.storage.find_pool(self._pool_name),
+            self._is_taken(request.name),
+            self._department(request.department_id),
+        )
         checked = Checked(
             request=request,
             system=system,
             capabilities=await self._hypervisor.capabilities(),
             domain_type=await self._hypervisor.domain_type(self._wanted_type),
             iso_path=self._iso_dir / system.iso_name,
-            pool=await self._hypervisor.storage.find_pool(self._pool_name),
+            pool=pool,
+            department_id=department.id if department else None,
         )
-        await self._check_names(checked)
-        await self._check_department(checked)
+        self._check_names(checked, taken=taken)
+        if department is None:
+            checked.problems.append(FieldProblem("departmentId", "Department not found"))
         await self._check_sizes(checked)
         await self._check_extras(checked)
         await self._check_host(checked)
         return checked
 
-    async def _check_names(self, checked: Checked) -> None:
+    async def _is_taken(self, name: str) -> bool:
+        """Whether another machine has the name; a text that can't be a name is not looked up."""
+        if sizing.name_problems("name", name):
+            return False
+        return await machines.find_by_name_key(self._database, naming.name_key(name)) is not None
+
+    def _check_names(self, checked: Checked, *, taken: bool) -> None:
         request, problems = checked.request, checked.problems
-        wrong_name = sizing.name_problems("name", request.name)
-        problems += wrong_name
-        if not wrong_name and await machines.find_by_name_key(self._database, naming.name_key(request.name)):
+        problems += sizing.name_problems("name", request.name)
+        if taken:
             problems.append(FieldProblem("name", f'Machine name "{request.name.strip()}" is already taken', "CONFLICT"))
         problems += sizing.username_problems(request.username, checked.system.family)
         problems += sizing.password_problems(request.password)
         if request.product_key:
             problems += sizing.product_key_problems(request.product_key)
 
-    async def _check_department(self, checked: Checked) -> None:
-        wanted = checked.request.department_id
+    async def _department(self, wanted: str | None) -> rows.Department | None:
         if not wanted:
-            row = await departments.find_by_name_key(self._database, naming.name_key(DEFAULT_DEPARTMENT))
-        else:
-            known_form = canonical(wanted)
-            row = await departments.find(self._database, known_form) if known_form else None
-        if row is None:
-            checked.problems.append(FieldProblem("departmentId", "Department not found"))
-        else:
-            checked.department_id = row.id
+            return await departments.find_by_name_key(self._database, naming.name_key(DEFAULT_DEPARTMENT))
+        known_form = canonical(wanted)
+        return await departments.find(self._database, known_form) if known_form else None
 
     async def _check_sizes(self, checked: Checked) -> None:
         request = checked.request
@@ -177,7 +184,8 @@ class Validation:
         wanted = [application.application_id for application in request.applications]
         if len(set(wanted)) != len(wanted):
             problems.append(FieldProblem("applications", "An application is named twice"))
-        found = await machines.applications_by_ids(self._database, [one for one in wanted if canonical(one)])
+        known_forms = [one for one in wanted if canonical(one)]
+        found = await machines.applications_by_ids(self._database, known_forms) if known_forms else []
         by_id = {row.id: row for row in found}
         for application_id in dict.fromkeys(wanted):
             row = by_id.get(application_id)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from graphql import get_introspection_query
+import strawberry.schema.schema
+from graphql import get_introspection_query, validate
 
 from tests.support.api import Api
 
@@ -83,3 +84,21 @@ async def test_nested_fields_of_a_list_are_loaded_in_one_batch(api: Api) -> None
     api.operations.batches.clear()
     await api.ask("{ machines { id operation { id } failure { code } } }")
     assert api.operations.batches == ["latest"]
+
+
+async def test_a_document_is_validated_once_however_often_it_comes(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    query = "query OnlyHere { currentUser { id email } }"
+    await api.ask(query)
+    validations = 0
+
+    def count(*arguments: Any) -> list[Any]:
+        nonlocal validations
+        validations += 1
+        return list(validate(*arguments))
+
+    monkeypatch.setattr(strawberry.schema.schema, "validate", count)
+    for _ in range(3):
+        await api.ask(query)
+    assert validations == 0
+    await api.ask(query.replace("email", "role"))
+    assert validations == 1
