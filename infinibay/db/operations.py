@@ -73,8 +73,9 @@ async def create(
     requested_by_id: str | None,
     input: Mapping[str, Any],
     steps: int,
+    arrived_at: datetime,
 ) -> rows.Operation:
-    """Writes a queued operation with its first event."""
+    """Writes a queued operation with its first event; `arrived_at` is what `lock_queue` said."""
     row = await tx.operation.create(
         data={
             "kind": kind,
@@ -84,6 +85,7 @@ async def create(
             "requestedById": requested_by_id,
             "input": Json(dict(input)),
             "steps": steps,
+            "createdAt": arrived_at,
         }
     )
     await tx.execute_raw(_CREATED, row.id)
@@ -94,9 +96,15 @@ async def find(db: Database, operation_id: str) -> rows.Operation | None:
     return await db.operation.find_unique(where={"id": operation_id})
 
 
-async def lock_queue(tx: Database, key: str) -> None:
-    """Until the transaction ends, nobody else decides about the operations of this machine or department."""
-    await tx.execute_raw("SELECT pg_advisory_xact_lock(hashtextextended($1::text, 7270736902))", key)
+async def lock_queue(tx: Database, key: str) -> datetime:
+    """Until the transaction ends, nobody else decides about the operations of this machine or department.
+
+    Returns the moment, by the database's clock. It gives the order of arrival, which the starts of transactions do not.
+    """
+    found = await tx.query_raw(
+        "SELECT clock_timestamp() AS moment FROM pg_advisory_xact_lock(hashtextextended($1::text, 7270736902))", key
+    )
+    return datetime.fromisoformat(found[0]["moment"])
 
 
 async def active(tx: Database, *, machine_id: str | None, department_id: str | None) -> list[rows.Operation]:

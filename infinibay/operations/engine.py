@@ -16,6 +16,7 @@ from infinibay.log import get_logger
 from infinibay.operations import failures
 from infinibay.operations.admission import Join, Refuse, admit
 from infinibay.operations.api import Failure, FaultPoints, NewOperation, OperationKind
+from infinibay.operations.context import stored
 from infinibay.operations.durable import APPLICATION_VERSION, DurableQueue
 from infinibay.operations.takeover import partition_of
 from infinibay.operations.wakeups import Wakeups
@@ -96,7 +97,7 @@ class OperationEngine:
         joins. Call `enqueue` with its id after the commit. Raises MachineBusy, which names the operation in the way."""
         if new.kind not in self._kinds:
             raise InfinibayError(f"This server does not know operations of the kind {new.kind!r}.")
-        await queries.lock_queue(tx, new.machine_id or new.department_id or new.host_id)
+        arrived_at = await queries.lock_queue(tx, new.machine_id or new.department_id or new.host_id)
         active = (
             await queries.active(tx, machine_id=new.machine_id, department_id=new.department_id)
             if new.machine_id or new.department_id
@@ -116,6 +117,7 @@ class OperationEngine:
             requested_by_id=new.requested_by_id,
             input=new.input,
             steps=len(self._kinds[new.kind].steps),
+            arrived_at=arrived_at,
         )
         for operation_id in decision.cancel:
             await queries.request_cancel(tx, operation_id)
@@ -148,11 +150,12 @@ class OperationEngine:
         return await self._found(operation_id)
 
     async def wait(self, operation_id: str, seconds: float) -> Operation:
-        """The operation when it has ended, or as it is after `seconds`. Raises NotFound."""
+        """The operation when it has ended, or as it is after `seconds`; an absent database is waited for. Raises
+        NotFound, and DatabaseUnavailable when the time ends without the database."""
         try:
             async with asyncio.timeout(seconds):
                 with self._wakeups.waiting(operation_id) as news:
-                    while (row := await self._found(operation_id)).endedAt is None:
+                    while (row := await stored(lambda: self._found(operation_id))).endedAt is None:
                         await news.wait()
                         news.clear()
                     return row

@@ -135,6 +135,21 @@ async def test_enqueueing_brings_earlier_ones_along_in_order(
     assert order == [row.id for row in rows]
 
 
+async def test_who_comes_first_is_decided_by_the_lock_and_not_by_the_start_of_the_transaction(
+    database: Database, engine_of: EngineMaker, host_id: str
+) -> None:
+    engine = await engine_of(OperationKind("work", ()), role="api")
+    machine = str(uuid4())
+    async with database.tx() as slow:
+        await slow.query_raw("SELECT 1")
+        first = await engine.request(new("work", host_id, machine_id=machine, input={"n": 1}))
+        second = await engine.submit(slow, new("work", host_id, machine_id=machine, input={"n": 2}))
+
+    assert first.createdAt < second.createdAt
+    active = await queries.active(database, machine_id=machine, department_id=None)
+    assert [row.id for row in active] == [first.id, second.id]
+
+
 async def test_nothing_is_left_of_a_request_that_was_rolled_back(
     database: Database, engine_of: EngineMaker, host_id: str
 ) -> None:

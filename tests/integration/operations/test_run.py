@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from infinibay.db import operations as queries
@@ -137,6 +139,7 @@ async def test_a_kind_that_the_worker_does_not_know_fails(
         requested_by_id=None,
         input={},
         steps=1,
+        arrived_at=datetime.now(UTC),
     )
     await engine.enqueue(row.id)
     ended = await engine.wait(row.id, SECONDS)
