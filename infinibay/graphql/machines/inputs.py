@@ -6,6 +6,8 @@ from enum import Enum
 
 import strawberry
 
+from infinibay.core.machine_status import MachineStatus
+from infinibay.errors import BadUserInput, FieldProblem
 from infinibay.graphql.common import OrderByDirection, optional_id
 from infinibay.graphql.scalars import JSONObject
 from infinibay.services.machines import requests
@@ -151,13 +153,21 @@ class MachineFilter:
     os: list[str] | None = strawberry.UNSET
 
     def to_request(self) -> requests.MachineFilter:
+        """Raises BadUserInput for a word that is no status."""
         return requests.MachineFilter(
             search=self.search or None,
-            status=tuple(self.status or ()),
+            status=tuple(_known_status(word) for word in self.status or ()),
             department_id=optional_id(self.department_id),
             user_id=optional_id(self.user_id),
             os=tuple(word.lower() for word in self.os or ()),
         )
+
+
+def _known_status(word: str) -> str:
+    known = [status.value for status in MachineStatus]
+    if word not in known:
+        raise BadUserInput(FieldProblem("filter.status", f"A machine's status is one of {', '.join(known)}"))
+    return word
 
 
 def _sent(number: int | None) -> int | None:

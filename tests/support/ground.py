@@ -1,0 +1,65 @@
+"""Valid values for every place of the interface, so that a strange one beside them gets as far as it can."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from graphql import get_named_type
+
+from infinibay.core.access import Role
+from tests.support.interface import field_of
+from tests.support.whole import Whole, machine_input
+
+_APPLICATION = (
+    "INSERT INTO applications (name, name_key, os) VALUES ('Editor', 'editor', '{ubuntu,fedora,windows10,windows11}')"
+    " RETURNING id::text"
+)
+
+
+@dataclass
+class Ground:
+    """One thing of each kind, all of them there."""
+
+    product: Whole
+    machine: str
+    operation: str
+    department: str
+    user: str
+    application: str
+
+    @classmethod
+    async def lay(cls, product: Whole) -> Ground:
+        await product.join("bystander", Role.USER)
+        made = await product.machine()
+        ((application,),) = await product.rows(_APPLICATION)
+        return cls(
+            product, made["id"], made["operation"], await product.department(), product.users["bystander"], application
+        )
+
+    async def restore(self) -> None:
+        """Makes again what a request removed."""
+        if not await self.product.rows("SELECT 1 FROM departments WHERE id = %s::uuid", self.department):
+            self.department = await self.product.department()
+        if not await self.product.rows("SELECT 1 FROM machines WHERE id = %s::uuid", self.machine):
+            made = await self.product.machine()
+            self.machine, self.operation = made["id"], made["operation"]
+
+    def known(self, full_name: str, path: str) -> Any:
+        """The value of a place; None where nothing need be there."""
+        name = path.rsplit(".", maxsplit=1)[-1].rstrip("[]{}")
+        if name in {"name", "email"}:
+            return f"{uuid4()}@example.com"
+        if name == "id":
+            answer = get_named_type(field_of(full_name).type).name
+            return {"DepartmentType": self.department, "Operation": self.operation}.get(answer, self.machine)
+        sample = machine_input()
+        values = {
+            "machineId": self.machine if "[]" not in path and "filter" not in path else None,
+            "userId": self.user if "filter" not in path else None,
+            "applicationId": self.application,
+            "departmentId": self.department if full_name == "Mutation.moveMachine" else None,
+        }
+        is_new_machine = get_named_type(field_of(full_name).type).name in {"Machine", "MachinePlan"}
+        return values.get(name, sample.get(name) if is_new_machine and path.startswith("input.") else None)
