@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-from uuid import uuid4
-
 import pytest
-from graphql import (
-    GraphQLEnumType,
-    GraphQLField,
-    GraphQLInputObjectType,
-    GraphQLSchema,
-    build_schema,
-    get_named_type,
-    is_leaf_type,
-    is_required_argument,
-    is_required_input_field,
-)
 
 from infinibay.core.access import Role, Rule
 from infinibay.errors import InfinibayError
 from infinibay.graphql.guard import protect
 from infinibay.graphql.permissions import RULES
-from infinibay.graphql.schema import build
 from tests.support.api import Api
+from tests.support.interface import SCHEMA, document, root_fields
 
-SCHEMA: GraphQLSchema = build_schema(build().as_str())
 CALLERS: tuple[Role | None, ...] = (None, Role.USER, Role.ADMIN, Role.SUPER_ADMIN)
 
 # What must hold, written out once more so that a slip in the table does not go unseen.
@@ -43,40 +28,6 @@ ADMIN_ONLY = {
     "destroyDepartment",
 }
 PUBLIC = {"login"}
-
-
-def root_fields() -> list[str]:
-    return [
-        f"{root.name}.{name}"
-        for root in (SCHEMA.query_type, SCHEMA.mutation_type)
-        if root is not None
-        for name in root.fields
-    ]
-
-
-def any_value(kind: Any) -> Any:
-    """A value that the type accepts."""
-    named = get_named_type(kind)
-    if isinstance(named, GraphQLEnumType):
-        return next(iter(named.values))
-    if isinstance(named, GraphQLInputObjectType):
-        return {name: any_value(f.type) for name, f in named.fields.items() if is_required_input_field(f)}
-    return {"Boolean": True, "Int": 1, "JSONObject": {}, "ID": str(uuid4())}.get(named.name, f"text {uuid4()}")
-
-
-def document(full_name: str) -> tuple[str, dict[str, Any]]:
-    """A query or mutation of the field with its required arguments, and their variables."""
-    kind, name = full_name.split(".")
-    root = SCHEMA.type_map[kind]
-    field: GraphQLField = root.fields[name]  # type: ignore[attr-defined]
-    required = {arg: a for arg, a in field.args.items() if is_required_argument(a)}
-    declared = ", ".join(f"${arg}: {a.type}" for arg, a in required.items())
-    passed = ", ".join(f"{arg}: ${arg}" for arg in required)
-    selection = "" if is_leaf_type(get_named_type(field.type)) else "{ __typename }"
-    head, call = (f"({declared})", f"({passed})") if required else ("", "")
-    return f"{kind.lower()} {head} {{ {name}{call} {selection} }}", {
-        arg: any_value(a.type) for arg, a in required.items()
-    }
 
 
 def expected(full_name: str, role: Role | None) -> str | None:

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from graphql import (
-    GraphQLArgument,
-    GraphQLInputField,
-    GraphQLInputObjectType,
-    GraphQLObjectType,
-    get_named_type,
-    is_leaf_type,
-    is_list_type,
-    is_required_argument,
-    is_required_input_field,
-)
-from graphql.type import get_nullable_type
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infinibay.core.access import Role
 from infinibay.graphql.texts import DEEPEST, LONGEST_LIST, LONGEST_TEXT
 from tests.support.api import Api
-from tests.unit.graphql.test_permissions import SCHEMA, any_value
+from tests.support.interface import document, places
 
 STRANGE = (
     "",
@@ -58,62 +45,7 @@ GATHERED = (
 UNSTORABLE = ("\0", "a\0b", "\ud800", "\udfff and \ud83d")
 
 
-def text_inputs() -> list[tuple[str, str]]:
-    """Every place of the schema that takes a text: the root field and the path to it, as `input.name`."""
-    return [
-        (f"{root.name}.{name}", path)
-        for root in (SCHEMA.query_type, SCHEMA.mutation_type)
-        if isinstance(root, GraphQLObjectType)
-        for name, field in root.fields.items()
-        for argument, a in field.args.items()
-        for path in _paths(argument, a)
-    ]
-
-
-def _paths(path: str, holder: GraphQLArgument | GraphQLInputField) -> Iterator[str]:
-    kind = get_nullable_type(holder.type)
-    named = get_named_type(kind)
-    item = f"{path}[]" if is_list_type(kind) else path
-    if isinstance(named, GraphQLInputObjectType):
-        for name, field in named.fields.items():
-            yield from _paths(f"{item}.{name}", field)
-    elif named.name in {"String", "ID", "JSONObject"}:
-        yield f"{item}{{}}" if named.name == "JSONObject" else item
-
-
-def request(full_name: str, path: str, text: str) -> tuple[str, dict[str, Any]]:
-    """A document whose value at the path is the text; everything else is filled in."""
-    kind, name = full_name.split(".")
-    field = SCHEMA.type_map[kind].fields[name]  # type: ignore[attr-defined]
-    head = path.split(".", maxsplit=1)[0].split("[", maxsplit=1)[0].split("{", maxsplit=1)[0]
-    used = {arg: a for arg, a in field.args.items() if is_required_argument(a) or arg == head}
-    variables = {arg: any_value(a.type) for arg, a in used.items()}
-    variables[head] = _placed(used[head].type, path.removeprefix(head), text)
-    declared = ", ".join(f"${arg}: {a.type}" for arg, a in used.items())
-    passed = ", ".join(f"{arg}: ${arg}" for arg in used)
-    selection = "" if is_leaf_type(get_named_type(field.type)) else "{ __typename }"
-    return f"{kind.lower()} ({declared}) {{ {name}({passed}) {selection} }}", variables
-
-
-def _placed(kind: Any, rest: str, text: str) -> Any:
-    named = get_named_type(kind)
-    if rest.startswith("[]"):
-        return [_placed(named, rest[2:], text)]
-    if rest == "{}":
-        return {"key": [{"inner": text}]}
-    if not rest:
-        return text
-    name, tail = _split(rest[1:])
-    others = {n: any_value(f.type) for n, f in named.fields.items() if is_required_input_field(f)}
-    return {**others, name: _placed(named.fields[name].type, tail, text)}
-
-
-def _split(rest: str) -> tuple[str, str]:
-    end = min((rest.find(mark) for mark in ".[{" if mark in rest), default=len(rest))
-    return rest[:end], rest[end:]
-
-
-INPUTS = text_inputs()
+INPUTS = places({"String", "ID", "JSONObject"})
 
 
 def test_every_area_has_texts() -> None:
@@ -125,7 +57,7 @@ def test_every_area_has_texts() -> None:
 async def answered(api: Api, full_name: str, path: str, text: str) -> list[dict[str, Any]]:
     """The errors of the answer, which is never a failure of the server."""
     role = None if full_name == "Mutation.login" else Role.SUPER_ADMIN
-    answer = await api.post(*request(full_name, path, text), role)
+    answer = await api.post(*document(full_name, path, text), role)
     errors: list[dict[str, Any]] = answer.json().get("errors", [])
     assert "INTERNAL_SERVER_ERROR" not in {error["extensions"]["code"] for error in errors}, errors
     assert answer.status_code == 200
