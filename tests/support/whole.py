@@ -25,6 +25,7 @@ from infinibay.core.access import Role
 from infinibay.db.client import Database, EngineOptions
 from infinibay.services.accounts import AccountService
 from infinibay.services.container import Services
+from infinibay.settings import Settings
 from infinibay.web.app import create_app
 from tests.support.api import quick_passwords
 from tests.support.databases import settings_below
@@ -48,7 +49,7 @@ class Whole:
     services: Services
     accounts: AccountService
     connection: psycopg.AsyncConnection[Any]
-    base: Path
+    settings: Settings
     tokens: dict[str, str] = field(default_factory=dict)
     users: dict[str, str] = field(default_factory=dict)
 
@@ -87,9 +88,10 @@ class Whole:
         await self.settled()
         return {"id": created["id"], "operation": created["operation"]["id"]}
 
-    async def department(self) -> str:
+    async def department(self, name: str | None = None) -> str:
         """A new department's id."""
-        return str((await self.ask(_DEPARTMENT, {"name": f"Department {uuid4()}"}))["createDepartment"]["id"])
+        created = await self.ask(_DEPARTMENT, {"name": name or f"Department {uuid4()}"})
+        return str(created["createDepartment"]["id"])
 
     async def settled(self) -> None:
         """Waits until no operation runs."""
@@ -169,7 +171,7 @@ async def whole(url: str, base: Path) -> AsyncIterator[Whole]:
             try:
                 async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client:
                     accounts = AccountService(database, passwords, base / "first-admin")
-                    made = Whole(client, product.services, accounts, own, base)
+                    made = Whole(client, product.services, accounts, own, settings)
                     made.tokens["first"] = await made.login(ADMINISTRATOR, PASSWORD)
                     yield made
             finally:

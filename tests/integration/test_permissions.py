@@ -1,0 +1,287 @@
+"""Every root field by every caller, over HTTP on the whole product; the table is written from the specification."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import jwt
+import pytest
+from graphql import GraphQLObjectType, get_named_type
+
+from infinibay.core.access import Role
+from infinibay.secrets import open_vault
+from tests.support.databases import base_directory, fresh_database
+from tests.support.ground import Ground
+from tests.support.interface import document, field_of, leaves, root_fields
+from tests.support.whole import PASSWORD, Whole, whole
+
+CALLERS = ("anonymous", "stranger", "owner", "admin", "super_admin")
+# Who is not logged in, and what the four others get. `seen` and `hidden` tell whether the owner's things are in the
+# answer; a verb is `driven` when it looked at the machine, and `absent` when it says that there is none.
+_EVERYBODY = ("ok",) * 5
+_USERS = ("UNAUTHENTICATED", "ok", "ok", "ok", "ok")
+_ADMINISTRATORS = ("UNAUTHENTICATED", "FORBIDDEN", "FORBIDDEN", "ok", "ok")
+_ONE = ("UNAUTHENTICATED", "null", "seen", "seen", "seen")
+_LIST = ("UNAUTHENTICATED", "hidden", "seen", "seen", "seen")
+_VERB = ("UNAUTHENTICATED", "absent", "driven", "driven", "driven")
+TABLE: dict[str, tuple[str, ...]] = {
+    "Mutation.login": _EVERYBODY,
+    "Mutation.logout": _USERS,
+    "Mutation.revokeSessions": ("UNAUTHENTICATED", "FORBIDDEN", "ok", "ok", "ok"),
+    "Query.currentUser": _USERS,
+    "Query.department": _ONE,
+    "Query.departments": _LIST,
+    "Query.findDepartmentByName": _ONE,
+    "Mutation.createDepartment": _ADMINISTRATORS,
+    "Mutation.updateDepartmentName": _ADMINISTRATORS,
+    "Mutation.destroyDepartment": _ADMINISTRATORS,
+    "Query.machine": _ONE,
+    "Query.machines": _LIST,
+    "Query.machinesPage": _LIST,
+    "Query.graphicConnection": ("UNAUTHENTICATED", "null", "ok", "ok", "ok"),
+    "Query.planMachine": _ADMINISTRATORS,
+    "Mutation.createMachine": _ADMINISTRATORS,
+    "Mutation.retryMachine": _ADMINISTRATORS,
+    "Mutation.updateMachineHardware": _ADMINISTRATORS,
+    "Mutation.updateMachineName": _ADMINISTRATORS,
+    "Mutation.updateMachineUser": _ADMINISTRATORS,
+    "Mutation.moveMachine": _ADMINISTRATORS,
+    "Mutation.executeCommand": (
+        "UNAUTHENTICATED",
+        "FORBIDDEN",
+        "FORBIDDEN",
+        "NOT_IMPLEMENTED",
+        "NOT_IMPLEMENTED",
+    ),
+    "Mutation.setAutostart": ("UNAUTHENTICATED", "NOT_FOUND", "ok", "ok", "ok"),
+    "Mutation.powerOn": _VERB,
+    "Mutation.powerOff": _VERB,
+    "Mutation.forcePowerOff": _VERB,
+    "Mutation.suspend": _VERB,
+    "Mutation.resumeMachine": _VERB,
+    "Mutation.restartMachine": _VERB,
+    "Mutation.rebootMachine": _VERB,
+    "Mutation.resetMachine": _VERB,
+    "Mutation.destroyMachine": _VERB,
+    "Query.operation": _ONE,
+    "Query.operations": _LIST,
+    "Query.machineEvents": _LIST,
+    # The operation has ended, which only those who may see it learn.
+    "Mutation.cancelOperation": ("UNAUTHENTICATED", "NOT_FOUND", "CONFLICT", "CONFLICT", "CONFLICT"),
+}
+# What must not leave a trace, beside the audit trail.
+_WITHOUT_EFFECT = {"UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND", "NOT_IMPLEMENTED", "CONFLICT", "absent"}
+_ME = "{ currentUser { id } }"
+_LOGIN = "mutation ($email: String!, $password: String!) { login(email: $email, password: $password) { token } }"
+_ASSIGN = "mutation ($input: UpdateMachineUserInput!) { updateMachineUser(input: $input) { userId departmentId } }"
+_MOVE = "mutation ($id: String!, $to: String!) { moveMachine(id: $id, departmentId: $to) { id } }"
+_AUTOSTART = "mutation ($id: String!) { setAutostart(id: $id, enabled: false) { id } }"
+
+
+@dataclass
+class Stage:
+    """The ground, whose machine belongs to the owner and to a department with nobody else's machines."""
+
+    ground: Ground
+    emails: dict[str, str]
+    department: str
+    given: str | None = None
+
+    @property
+    def product(self) -> Whole:
+        return self.ground.product
+
+    async def restore(self) -> None:
+        """Makes again what a request changed, and logs in who was logged out."""
+        ground, product = self.ground, self.product
+        await product.settled()
+        await ground.restore()
+        if self.given != ground.machine:
+            self.given = ground.machine
+            assigned = {"id": ground.machine, "userId": product.users["owner"]}
+            await product.ask(_ASSIGN, {"input": assigned})
+            await product.ask(_MOVE, {"id": ground.machine, "to": self.department})
+            await product.ask(_AUTOSTART, {"id": ground.machine})
+            await product.rows("UPDATE machine_configurations SET graphic_port = 5901 RETURNING 1")
+        for caller, email in self.emails.items():
+            if "errors" in (await product.post(_ME, token=product.tokens[caller])).json():
+                product.tokens[caller] = await product.login(email, PASSWORD)
+
+    def known(self, full_name: str, path: str) -> Any:
+        """The same for every caller: the owner's things, and new ones where some are made."""
+        name, field = path.rsplit(".", maxsplit=1)[-1], full_name.split(".")[1]
+        values = {
+            "department": {"id": self.department},
+            "findDepartmentByName": {"name": f"department of {self.product.users['owner']}"},
+            "login": {"email": self.emails["owner"], "password": PASSWORD},
+            "revokeSessions": {"userId": self.product.users["owner"]},
+            "updateMachineUser": {"userId": self.product.users["owner"]},
+            "moveMachine": {"departmentId": self.department},
+        }
+        return values.get(field, {}).get(name) or self.ground.known(full_name, path)
+
+    async def ask(self, full_name: str, caller: str) -> str:
+        """The outcome of a root field for a caller, as the table has it."""
+        path, value = ("machineId", self.ground.machine) if full_name == "Query.machineEvents" else ("", None)
+        inner = ["items { id }"] if "items" in fields_of(full_name) else []
+        selection = " ".join(["__typename", *leaves(full_name), *inner])
+        query, variables = document(full_name, path, value, known=self.known, selection=selection)
+        answer = (await self.product.post(query, variables, self.product.tokens.get(caller))).json()
+        if "errors" in answer:
+            (error,) = answer["errors"]
+            return str(error["extensions"]["code"])
+        result = answer["data"][full_name.split(".")[1]]
+        return self._outcome(full_name, result)
+
+    def _outcome(self, full_name: str, result: Any) -> str:
+        answer = get_named_type(field_of(full_name).type).name
+        if answer == "SuccessType":
+            return "absent" if result == {**result, "success": False, "message": "Machine not found"} else "driven"
+        if result is None:
+            return "null"
+        if not full_name.startswith("Query") or answer not in {
+            *("Machine", "MachinePage", "DepartmentType", "Operation", "OperationPage", "Event"),
+        }:
+            return "ok"
+        own = (self.ground.machine, self.ground.operation, self.department)
+        return "seen" if any(one in json.dumps(result) for one in own) else "hidden"
+
+
+def fields_of(full_name: str) -> set[str]:
+    """The names of all fields of a root field's answer."""
+    named = get_named_type(field_of(full_name).type)
+    return set(named.fields) if isinstance(named, GraphQLObjectType) else set()
+
+
+@pytest.fixture(scope="module")
+async def stage(postgres_url: str) -> AsyncIterator[Stage]:
+    """The running product with a user for each caller."""
+    with base_directory() as base:
+        async with fresh_database(postgres_url) as url, whole(url, base) as product:
+            roles = {"stranger": Role.USER, "owner": Role.USER, "admin": Role.ADMIN, "super_admin": Role.SUPER_ADMIN}
+            emails = {caller: await product.join(caller, role) for caller, role in roles.items()}
+            ground = await Ground.lay(product)
+            made = Stage(ground, emails, await product.department(f"Department of {product.users['owner']}"))
+            await made.restore()
+            yield made
+
+
+def test_the_table_names_every_root_field() -> None:
+    assert sorted(TABLE) == sorted(root_fields())
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize("full_name", root_fields())
+async def test_each_root_field_answers_each_caller_as_it_should(stage: Stage, full_name: str, caller: str) -> None:
+    await stage.restore()
+    before = await stage.product.state()
+    wanted = TABLE[full_name][CALLERS.index(caller)]
+
+    assert await stage.ask(full_name, caller) == wanted
+
+    if wanted in _WITHOUT_EFFECT or full_name.startswith("Query"):
+        assert await stage.product.state() == before
+
+
+async def test_an_administrator_does_not_reach_above_the_own_rank(stage: Stage) -> None:
+    await stage.restore()
+    query, variables = document("Mutation.revokeSessions", "userId", stage.product.users["super_admin"])
+    answer = (await stage.product.post(query, variables, stage.product.tokens["admin"])).json()
+    assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+    await stage.product.ask(_ME, caller="super_admin")
+
+
+def _forged(stage: Stage) -> dict[str, str]:
+    """Tokens with the administrator's own claims that the server did not give out."""
+    key = open_vault(stage.product.settings.key_file).token_key()
+    genuine = stage.product.tokens["super_admin"]
+    claims = jwt.decode(genuine, key, algorithms=["HS256"])
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    head, body, signature = genuine.split(".")
+    owner = jwt.decode(stage.product.tokens["owner"], key, algorithms=["HS256"])
+    return {
+        "another key": jwt.encode(claims, b"x" * 32, algorithm="HS256"),
+        "no signature": jwt.encode(claims, "", algorithm="none"),
+        "the signature cut off": f"{head}.{body}.",
+        "another algorithm": jwt.encode(claims, key, algorithm="HS512"),
+        "expired": jwt.encode({**claims, "exp": yesterday}, key, algorithm="HS256"),
+        "without an end": jwt.encode({k: v for k, v in claims.items() if k != "exp"}, key, algorithm="HS256"),
+        "another's session": jwt.encode({**owner, "userId": claims["userId"]}, key, algorithm="HS256"),
+        "a higher role": jwt.encode({**owner, "userRole": "SUPER_ADMIN"}, key, algorithm="HS256"),
+        "an unknown session": jwt.encode({**claims, "sid": str(uuid4())}, key, algorithm="HS256"),
+        "a session that is no id": jwt.encode({**claims, "sid": "' OR 1=1 --"}, key, algorithm="HS256"),
+        "a wrong signature": f"{head}.{body}.{signature[::-1]}",
+        "no token at all": "x" * 5000,
+    }
+
+
+async def test_a_token_that_was_not_given_out_opens_no_root_field(stage: Stage) -> None:
+    await stage.restore()
+    opened = []
+    for kind, token in _forged(stage).items():
+        for full_name in ("Query.currentUser", "Query.machines", "Mutation.createDepartment", "Mutation.powerOn"):
+            query, variables = document(full_name, known=stage.known)
+            answer = (await stage.product.post(query, variables, token)).json()
+            codes = [error["extensions"]["code"] for error in answer.get("errors", [])]
+            opened += [] if codes == ["UNAUTHENTICATED"] else [(kind, full_name, answer)]
+    assert opened == []
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "UPDATE sessions SET revoked_at = now() WHERE user_id = %s::uuid RETURNING 1",
+        "UPDATE sessions SET expires_at = now() WHERE user_id = %s::uuid RETURNING 1",
+        "DELETE FROM sessions WHERE user_id = %s::uuid RETURNING 1",
+        "UPDATE users SET deleted_at = now() WHERE id = %s::uuid RETURNING 1",
+        "UPDATE users SET role = 'USER' WHERE id = %s::uuid RETURNING 1",
+        "DELETE FROM users WHERE id = %s::uuid RETURNING 1",
+    ],
+)
+async def test_a_token_ends_with_its_session_and_its_user(stage: Stage, ending: str) -> None:
+    await stage.product.join("leaving", Role.ADMIN)
+    await stage.product.ask(_ME, caller="leaving")
+    await stage.product.rows(ending, stage.product.users["leaving"])
+    answer = (await stage.product.post(_ME, token=stage.product.tokens["leaving"])).json()
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["UNAUTHENTICATED"]
+
+
+async def test_wrong_passwords_are_slowed_down_and_tell_nothing(stage: Stage) -> None:
+    known = await stage.product.join("guessed", Role.USER)
+    answers: dict[str, list[Any]] = {}
+    for email in (known, f"{uuid4()}@example.com"):
+        tries = [await stage.product.post(_LOGIN, {"email": email, "password": f"guess {n}"}) for n in range(25)]
+        answers[email] = [(one.status_code, one.json()) for one in tries]
+        codes = [one.json()["errors"][0]["extensions"]["code"] for one in tries]
+        assert codes == ["UNAUTHENTICATED"] * 10 + ["TOO_MANY_REQUESTS"] * 15
+    real, unknown = answers.values()
+    assert real == unknown
+    right = await stage.product.post(_LOGIN, {"email": known, "password": PASSWORD})
+    assert right.json()["errors"][0]["extensions"]["code"] == "TOO_MANY_REQUESTS"
+
+
+def test_the_server_does_not_start_while_a_root_field_has_no_rule(stage: Stage) -> None:
+    program = (
+        "from infinibay.graphql.permissions import RULES; del RULES['Query.machine'];"
+        "from infinibay.cli import main; main(['serve'])"
+    )
+    settings = stage.product.settings
+    environment = {
+        "PATH": "/usr/bin:/bin:/usr/sbin:/sbin",
+        "INFINIBAY_BASE_DIR": str(settings.infinibay_base_dir),
+        "DATABASE_URL": str(settings.database_url),
+        "LIBVIRT_URI": settings.libvirt_uri,
+        "PORT": "0",
+    }
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1] == "Each root field needs exactly one rule; look at: Query.machine"
