@@ -20,7 +20,7 @@ from infinibay.operations.durable import DurableQueue, Work
 
 log = get_logger(__name__)
 # Longer than a living worker needs to take its lock again once the database is back.
-GRACE_SECONDS = 2.0
+GRACE_SECONDS = 3.0
 _UNDER_WAY = frozenset({"ENQUEUED", "PENDING", "DELAYED"})
 _BROKEN = "The durable engine broke the operation off."
 
