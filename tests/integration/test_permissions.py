@@ -210,7 +210,7 @@ def _forged(stage: Stage) -> dict[str, str]:
         "another key": jwt.encode(claims, b"x" * 32, algorithm="HS256"),
         "no signature": jwt.encode(claims, "", algorithm="none"),
         "the signature cut off": f"{head}.{body}.",
-        "another algorithm": jwt.encode(claims, key, algorithm="HS512"),
+        "another algorithm": jwt.encode(claims, key * 2, algorithm="HS512"),
         "expired": jwt.encode({**claims, "exp": yesterday}, key, algorithm="HS256"),
         "without an end": jwt.encode({k: v for k, v in claims.items() if k != "exp"}, key, algorithm="HS256"),
         "another's session": jwt.encode({**owner, "userId": claims["userId"]}, key, algorithm="HS256"),
