@@ -15,6 +15,7 @@ from strawberry.extensions import SchemaExtension
 from strawberry.types import ExecutionResult
 
 from infinibay.errors import BadUserInput, Conflict, HypervisorError, InfinibayError, UniqueViolation
+from infinibay.graphql.echoes import without_texts, without_values
 from infinibay.log import get_logger
 
 log = get_logger(__name__)
@@ -71,11 +72,12 @@ def _told(error: GraphQLError) -> tuple[str, dict[str, Any]]:
     if isinstance(cause, InfinibayError):
         return _explained(cause)
     if isinstance(error, GraphQLSyntaxError):
-        return error.message, {"code": "GRAPHQL_PARSE_FAILED"}
+        return without_texts(error.message), {"code": "GRAPHQL_PARSE_FAILED"}
     if error.path is None and error.nodes:
         # A scalar's refusal of a value comes with its exception, but is no failure of ours.
         is_variable = error.message.startswith("Variable '")
-        return error.message, {"code": "BAD_USER_INPUT" if is_variable else "GRAPHQL_VALIDATION_FAILED"}
+        code = "BAD_USER_INPUT" if is_variable else "GRAPHQL_VALIDATION_FAILED"
+        return without_values(error.message), {"code": code}
     if cause is not None:
         return masked(cause)
     return error.message, {"code": "BAD_USER_INPUT" if error.path else "GRAPHQL_VALIDATION_FAILED"}
