@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 import sys
@@ -42,6 +43,9 @@ async def serve(settings: Settings, role: Role, faults: FaultPoints | None = Non
     listener = None if role == "worker" else _listen(settings)
     try:
         async with running(settings, role, faults) as product:
+            # What was made up to here stays; looking through all of it again would block the loop for a moment.
+            gc.collect()
+            gc.freeze()
             if listener is None:
                 log.info("server.working")
                 await ended.wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
+import signal
 import sys
 import time
 from pathlib import Path
@@ -31,6 +32,9 @@ def main() -> int:
 
 
 async def _measure() -> list[Row]:
+    if (task := asyncio.current_task()) is not None:
+        # So that what was made is removed, as after Ctrl-C.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     iso = build_guest_iso()
     _say("starts")
     rows = await processes.starts(iso)

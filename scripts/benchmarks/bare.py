@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -61,6 +62,14 @@ class BareLibvirt:
         domain = self._connection.defineXML(xml)
         domain.create()
         return identity, (time.perf_counter() - began) * 1000
+
+    def pause_guests(self, directory: Path) -> None:
+        """Pauses the running guests whose machines have their directory in `directory`."""
+        for domain in self._connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_RUNNING):
+            if (directory / domain.name()).is_dir():
+                # It may have been removed since the list was made.
+                with suppress(libvirt.libvirtError):
+                    domain.suspend()
 
     def remove(self, identity: str, directory: Path) -> None:
         """Leaves nothing of it."""
