@@ -25,13 +25,17 @@ class DomainState(StrEnum):
 
 @dataclass(frozen=True)
 class DomainInfo:
-    """A domain as libvirt sees it. `broken` is true for a pause that nobody asked for (PAUSED/UNKNOWN: KVM failed)."""
+    """A domain as libvirt sees it. `broken` is true for a pause that nobody asked for (PAUSED/UNKNOWN: KVM failed).
+
+    One that is not `persistent` runs without a definition, and vanishes when it stops.
+    """
 
     uuid: str
     name: str
     state: DomainState
     broken: bool = False
     reason: str | None = None
+    persistent: bool = True
 
 
 @dataclass(frozen=True)

@@ -65,10 +65,17 @@ class LibvirtDomains:
 
     async def list_all(self) -> list[DomainInfo]:
         def look(connection: libvirt.virConnect) -> list[DomainInfo]:
-            # One call for all domains, however many there are.
+            # Two calls for all domains, however many there are.
             found = connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE, 0)
+            undefined = connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_TRANSIENT)
+            transient = {domain.UUIDString() for domain in undefined}
             return [
-                self._described(domain, stats.get("state.state", 0), stats.get("state.reason", 0))
+                self._described(
+                    domain,
+                    stats.get("state.state", 0),
+                    stats.get("state.reason", 0),
+                    persistent=domain.UUIDString() not in transient,
+                )
                 for domain, stats in found
             ]
 
@@ -156,11 +163,18 @@ class LibvirtDomains:
 
     def _info(self, domain: libvirt.virDomain) -> DomainInfo:
         state, reason = domain.state()
-        return self._described(domain, state, reason)
+        return self._described(domain, state, reason, persistent=bool(domain.isPersistent()))
 
-    def _described(self, domain: libvirt.virDomain, state: int, reason: int) -> DomainInfo:
+    def _described(self, domain: libvirt.virDomain, state: int, reason: int, *, persistent: bool) -> DomainInfo:
         described = describe(state, reason)
-        info = DomainInfo(domain.UUIDString(), domain.name(), described.state, described.broken, described.reason)
+        info = DomainInfo(
+            uuid=domain.UUIDString(),
+            name=domain.name(),
+            state=described.state,
+            broken=described.broken,
+            reason=described.reason,
+            persistent=persistent,
+        )
         if info.broken and (failure := qemu_log.kvm_failure(self._log_of(domain, _LOG_LINES))):
             return replace(info, reason=failure)
         return info

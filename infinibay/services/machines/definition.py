@@ -135,8 +135,9 @@ class Definition:
                 return  # Another start was first.
 
     async def ensure_defined(self, machine_id: str) -> None:
-        """Defines the domain from the rows; a domain that is there already is left as it is."""
-        if await self._hypervisor.domains.find(machine_id) is not None:
+        """Defines the domain from the rows; a definition that is there already is left as it is."""
+        found = await self._hypervisor.domains.find(machine_id)
+        if found is not None and found.persistent:
             return
         machine = await self._machine(machine_id)
         spec = await self._design_of(machine)

@@ -68,6 +68,7 @@ class PowerVerbs:
         machine_id = _machine(context)
         domain = await self._hypervisor.domains.find(machine_id)
         if domain is not None and domain.state in (DomainState.RUNNING, DomainState.PAUSED) and not domain.broken:
+            await self._definition.ensure_defined(machine_id)
             return None
         await self._definition.prepare_start(machine_id)
         return None

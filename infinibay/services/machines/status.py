@@ -22,6 +22,7 @@ _STATUS = {
     DomainState.SHUTOFF: MachineStatus.STOPPED,
     DomainState.CRASHED: MachineStatus.CRASHED,
 }
+_UNDEFINED = "The domain is no longer defined and vanishes when it stops; powerOn defines it again"
 _RETRY_SECONDS = 1.0
 
 
@@ -99,12 +100,10 @@ class StatusKeeper:
     async def _record(
         self, machine: rows.Machine, domain: DomainInfo | None, *, settle: bool, operation_id: str | None = None
     ) -> None:
-        if (
-            domain is None
-            and not settle
-            and await operations.active(self._database, machine_id=machine.id, department_id=None)
-        ):
-            return  # An operation removes it or defines it; its end tells what became of it.
+        if domain is None and not settle:
+            active = await operations.active(self._database, machine_id=machine.id, department_id=None)
+            if any(operation.id != operation_id for operation in active):
+                return  # Another operation removes it or defines it; its end tells what became of it.
         status, reason = await self._judge(machine, domain)
         async with self._database.tx() as tx:
             await change_status(tx, machine.id, status, reason=reason, settle=settle, operation_id=operation_id)
@@ -116,6 +115,8 @@ class StatusKeeper:
         status = _STATUS[domain.state]
         if status is MachineStatus.CRASHED or domain.broken:
             return MachineStatus.CRASHED, await self._last_words(machine.id) or domain.reason
+        if not domain.persistent:
+            return status, _UNDEFINED
         if domain.name != machine.internalName:
             return status, f"The hypervisor calls the domain {domain.name!r}"
         return status, None
