@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from infinibay.core.access import Principal
+from infinibay.core.accounts import email_problem
 from infinibay.db import audit
 from infinibay.db.client import Database
 from infinibay.errors import DatabaseError, DatabaseUnavailable
@@ -17,6 +18,7 @@ log = get_logger(__name__)
 _SECRET = frozenset(
     {"password", "currentPassword", "passwordConfirmation", "productKey", "token", "inputValues", "parameters"}
 )
+_HIDDEN = "***"
 _LONGEST_TEXT = 200
 _DEEPEST = 6
 
@@ -50,8 +52,9 @@ class AuditService:
 
 def _shown(name: str, value: Any, depth: int = 0) -> Any:
     """A value as the trail keeps it: short, storable, without secrets."""
-    if name in _SECRET:
-        return "***"
+    # People type their password where the address belongs.
+    if name in _SECRET or (name == "email" and (not isinstance(value, str) or email_problem(value))):
+        return _HIDDEN
     if depth > _DEEPEST:
         return "…"
     if isinstance(value, Mapping):
