@@ -40,6 +40,16 @@ query Machine($id: String!) {
 }
 """
 OPERATION = "query Operation($id: ID!) { operation(id: $id) { id kind state step failure { step code message log } } }"
+SMALL: dict[str, Any] = {
+    "os": "UBUNTU",
+    "username": "user",
+    "password": "secret password",
+    "customCores": 1,
+    "customRam": 1,
+    "customStorage": 1,
+    "applications": [],
+    "firstBootScripts": [],
+}
 MACHINES = "{ machines { id name status failure { message } } }"
 
 
@@ -141,18 +151,7 @@ class Product:
 
     async def create(self, name: str, key: str | None = None, **changes: Any) -> dict[str, Any]:
         """Creates a small machine; its id, status and operation."""
-        wanted = {
-            "name": name,
-            "os": "UBUNTU",
-            "username": "user",
-            "password": "secret password",
-            "customCores": 1,
-            "customRam": 1,
-            "customStorage": 1,
-            "applications": [],
-            "firstBootScripts": [],
-            **changes,
-        }
+        wanted = {**SMALL, "name": name, **changes}
         created: dict[str, Any] = (await self.ask(CREATE, {"input": wanted, "key": key}))["createMachine"]
         return created
 
@@ -216,13 +215,15 @@ class Product:
             self.process.wait()
         if self._client is not None:
             await self._client.aclose()
+        machines = {path.name for path in (self.base / "machines").glob("*")}
         for domain in self.virsh("list", "--all", "--uuid").split():
             if self._is_ours(domain):
+                machines.add(domain)
                 self.virsh("destroy", domain)
                 self.virsh("undefine", domain, "--nvram", "--managed-save", "--snapshots-metadata")
-        for name in re.findall(r"ibay-\S+", self.virsh("nwfilter-list")):
-            if name.startswith("ibay-vm-"):
-                self.virsh("nwfilter-undefine", name)
+        # Only the own ones: another test may be about to start a machine with its filter.
+        for machine_id in machines:
+            self.virsh("nwfilter-undefine", f"ibay-vm-{machine_id.replace('-', '')}")
         for name in re.findall(r"ibay-department-\S+", self.virsh("nwfilter-list")):
             self.virsh("nwfilter-undefine", name)  # Refused while another test's machine uses it.
         self.virsh("pool-destroy", self.pool)
