@@ -25,7 +25,8 @@ log = get_logger(__name__)
 IsolationLevel = Literal["ReadUncommitted", "ReadCommitted", "RepeatableRead", "Serializable"]
 
 TIMEOUT = timedelta(seconds=5)
-MAX_WAIT = timedelta(seconds=2)
+# As long as the pool's own limit for single queries: with fifty requests at once each waits for its turn.
+MAX_WAIT = timedelta(seconds=10)
 
 
 class Transaction:

@@ -7,9 +7,11 @@ included, and what is measured is the server.
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from scripts.benchmarks.bare import BareLibvirt
 from scripts.benchmarks.figures import Row, Stat
@@ -20,6 +22,7 @@ _MACHINES = 50
 _BLOCKED_MS = 100
 _SECONDS = 600
 _PAUSE_SECONDS = 0.1
+_STARTED = ("running", "paused")
 
 
 async def measure(product: Watched) -> list[Row]:
@@ -30,7 +33,9 @@ async def measure(product: Watched) -> list[Row]:
         made = await asyncio.gather(*(_create(product, number) for number in range(_MACHINES)))
         ended = [await product.ended(operation, _SECONDS) for _, _, operation in made]
         seconds = time.perf_counter() - began
-    whole = _whole(product, await product.ask(MACHINES), [operation["state"] for operation in ended])
+    listed = (await product.ask(MACHINES))["machines"]
+    _tell(listed)
+    whole = _whole(product, listed, [operation["state"] for operation in ended])
     outcomes = await asyncio.gather(*(product.verb("destroyMachine", machine) for machine, _, _ in made))
     destroyed = sum(outcome["success"] for outcome in outcomes)
     left = sum(len(names) for names in product.held().values())
@@ -71,9 +76,15 @@ async def _paused_guests(product: Watched) -> AsyncIterator[None]:
         await asyncio.to_thread(bare.close)
 
 
-def _whole(product: Watched, listed: dict[str, list[dict[str, str]]], states: list[str]) -> int:
+def _tell(listed: list[dict[str, Any]]) -> None:
+    for machine in listed:
+        if machine["status"] not in _STARTED:
+            sys.stderr.write(f"{machine['name']}: {machine['status']}, {machine['failure']}\n")
+
+
+def _whole(product: Watched, listed: list[dict[str, Any]], states: list[str]) -> int:
     """How many machines were started and have everything that belongs to them."""
-    running = {machine["id"] for machine in listed["machines"] if machine["status"] in ("running", "paused")}
+    running = {machine["id"] for machine in listed if machine["status"] in _STARTED}
     for names in product.held().values():
         running &= set(names)
     return min(len(running), states.count("SUCCEEDED"))
