@@ -93,7 +93,7 @@ class Connection:
         # Opening can hang on a daemon that hangs; it must not take a thread from the calls.
         self._opener = CallThreads(1, "libvirt-open")
         self._current: libvirt.virConnect | None = None
-        self._callback_id = 0
+        self._callback_ids: tuple[int, ...] = ()
         self._lost = asyncio.Event()
         self._tried = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
@@ -180,7 +180,7 @@ class Connection:
         delay = _FIRST_DELAY
         while True:
             try:
-                connection, self._callback_id = await asyncio.wrap_future(self._opener.submit(self._open_and_register))
+                connection, self._callback_ids = await asyncio.wrap_future(self._opener.submit(self._open_and_register))
             except InfinibayError as error:
                 self._note_failure(error.message)
                 await asyncio.sleep(delay)
@@ -217,7 +217,7 @@ class Connection:
             self._last_failure = reason
             self._lost.set()
 
-    def _open_and_register(self) -> tuple[libvirt.virConnect, int]:
+    def _open_and_register(self) -> tuple[libvirt.virConnect, tuple[int, ...]]:
         event_loop.ensure_running()
         try:
             connection = libvirt.open(self.uri)
@@ -225,15 +225,19 @@ class Connection:
                 _set_keepalive(connection)
                 # Registrations belong to one connection; each new one needs them again.
                 connection.registerCloseCallback(self._on_close, None)
-                callback_id: int = connection.domainEventRegisterAny(
-                    None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._on_lifecycle, None
+                callback_ids = (
+                    connection.domainEventRegisterAny(
+                        None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._on_lifecycle, None
+                    ),
+                    # A restart of the guest is no part of the lifecycle: the domain runs on.
+                    connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_REBOOT, self._on_reboot, None),
                 )
             except libvirt.libvirtError:
                 connection.close()
                 raise
         except libvirt.libvirtError as error:
             raise errors.translate(error) from error
-        return connection, callback_id
+        return connection, callback_ids
 
     def _on_close(self, connection: libvirt.virConnect, reason: int, _opaque: object) -> None:
         """Runs in the native event thread."""
@@ -253,8 +257,12 @@ class Connection:
         """Runs in the native event thread."""
         self._inbox.put(DomainChanged(domain.UUIDString(), _DOMAIN_EVENTS.get(event, str(event))))
 
+    def _on_reboot(self, _connection: libvirt.virConnect, domain: libvirt.virDomain, _opaque: object) -> None:
+        """Runs in the native event thread."""
+        self._inbox.put(DomainChanged(domain.UUIDString(), "rebooted"))
+
     async def _dispose(self, connection: libvirt.virConnect) -> None:
-        await _settle(self._opener.submit(partial(_close, connection, self._callback_id)), _KEEPALIVE_SECONDS)
+        await _settle(self._opener.submit(partial(_close, connection, self._callback_ids)), _KEEPALIVE_SECONDS)
 
 
 async def _settle(job: Future[T], seconds: float) -> asyncio.Future[T]:
@@ -298,10 +306,11 @@ def _set_keepalive(connection: libvirt.virConnect) -> None:
             raise
 
 
-def _close(connection: libvirt.virConnect, callback_id: int) -> None:
+def _close(connection: libvirt.virConnect, callback_ids: tuple[int, ...]) -> None:
     # On a dead connection all of this fails, and its memory is freed all the same.
-    with contextlib.suppress(libvirt.libvirtError):
-        connection.domainEventDeregisterAny(callback_id)
+    for callback_id in callback_ids:
+        with contextlib.suppress(libvirt.libvirtError):
+            connection.domainEventDeregisterAny(callback_id)
     with contextlib.suppress(libvirt.libvirtError):
         connection.unregisterCloseCallback()
     with contextlib.suppress(libvirt.libvirtError):

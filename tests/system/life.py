@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from tests.support.guest_iso import READY_LINE, build_guest_iso
@@ -14,9 +15,9 @@ BOOT_SECONDS = 150
 
 
 @asynccontextmanager
-async def serving(**settings: str) -> AsyncIterator[Product]:
-    """A started server of its own, removed with all that it made."""
-    made = Product(build_guest_iso(), **settings)
+async def serving(iso: Path | None = None, **settings: str) -> AsyncIterator[Product]:
+    """A started server of its own, removed with all that it made. Its medium is the test guest, unless one is given."""
+    made = Product(iso or build_guest_iso(), **settings)
     try:
         await made.start()
         yield made
