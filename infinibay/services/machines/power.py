@@ -122,8 +122,8 @@ class PowerVerbs:
 
     async def _force_off(self, context: StepContext) -> Result:
         machine_id = _machine(context)
-        domain = await self._domain(context)
-        if domain.state is DomainState.SHUTOFF:
+        domain = await self._hypervisor.domains.find(machine_id)
+        if domain is None or domain.state is DomainState.SHUTOFF:
             return {"message": "Machine is already powered off"}
         with suppress(WrongState):
             await self._hypervisor.domains.destroy(machine_id)
