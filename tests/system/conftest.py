@@ -48,6 +48,14 @@ def reachable_dir() -> Iterator[Path]:
     shutil.rmtree(own)
 
 
+@pytest.fixture(scope="session")
+def empty_medium(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A medium without a system, for machines whose guest need not boot: they rest in their firmware."""
+    medium = tmp_path_factory.mktemp("media") / "empty.iso"
+    medium.write_bytes(bytes(65536))
+    return medium
+
+
 def _answers() -> bool:
     try:
         libvirt.open(URI).close()

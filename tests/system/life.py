@@ -54,8 +54,8 @@ async def status_becomes(product: Product, machine_id: str, wanted: str) -> dict
     return await until(look, 30, f"the status {wanted}")
 
 
-async def events_of(product: Product, machine_id: str) -> list[dict[str, Any]]:
-    """All events of a machine, in their order."""
+async def events_of(product: Product, machine_id: str | None) -> list[dict[str, Any]]:
+    """All events of a machine, or of everything, in their order."""
     query = "query E($id: ID) { machineEvents(machineId: $id, first: 1000) { seq kind data } }"
     found: list[dict[str, Any]] = (await product.ask(query, {"id": machine_id}))["machineEvents"]
     return found

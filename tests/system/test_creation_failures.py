@@ -40,23 +40,15 @@ class Network:
 
 
 @pytest.fixture(scope="module")
-def medium(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A medium without a system: no guest of this module needs to boot."""
-    file = tmp_path_factory.mktemp("media") / "empty.iso"
-    file.write_bytes(bytes(65536))
-    return file
-
-
-@pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Network:
     """It does not exist until somebody makes it."""
     return Network(tmp_path_factory.mktemp("network"))
 
 
 @pytest.fixture(scope="module")
-async def product(medium: Path, network: Network) -> AsyncIterator[Product]:
-    """One server for the module, with a network that exists."""
-    async with serving(medium, LIBVIRT_NETWORK_NAME=network.name) as made:
+async def product(empty_medium: Path, network: Network) -> AsyncIterator[Product]:
+    """One server for the module, with a network that exists; no guest of it needs to boot."""
+    async with serving(empty_medium, LIBVIRT_NETWORK_NAME=network.name) as made:
         network.make(made)
         try:
             yield made
@@ -136,12 +128,13 @@ async def test_failed_creation_has_nothing_to_drive_and_is_destroyed(product: Pr
     assert await product.verb("destroyMachine", created["id"]) == {"success": False, "message": "Machine not found"}
 
 
-async def test_without_keeping_a_failed_creation_goes_at_once(medium: Path, network: Network) -> None:
-    async with serving(medium, LIBVIRT_NETWORK_NAME=f"{network.name}x", INFINIBAY_KEEP_FAILED="0") as product:
+async def test_without_keeping_a_failed_creation_goes_at_once(empty_medium: Path, network: Network) -> None:
+    missing = f"{network.name}x"
+    async with serving(empty_medium, LIBVIRT_NETWORK_NAME=missing, INFINIBAY_KEEP_FAILED="0") as product:
         created = await product.create("not kept")
         operation = await product.ended(created["operation"]["id"])
         assert (operation["state"], operation["failure"]["step"]) == ("FAILED", "start")
-        assert network.name in operation["failure"]["message"]
+        assert missing in operation["failure"]["message"]
         assert (await product.ask("{ machines { id } }"))["machines"] == []
         assert product.leftovers(created["id"]) == []
         assert product.held() == _NOTHING
@@ -215,6 +208,27 @@ async def test_same_key_is_the_same_machine(product: Product) -> None:
     other = {"input": {**SMALL, "name": "another"}, "key": "key of once"}
     assert (await _refusal(product, CREATE, other))[0] == "CONFLICT"
     assert [one["name"] for one in (await product.ask("{ machines { name } }"))["machines"]] == ["once"]
+    assert (await product.ended(first["operation"]["id"]))["state"] == "SUCCEEDED"
+    assert await product.verb("destroyMachine", first["id"]) == _DESTROYED
+    assert product.held() == _NOTHING
+
+
+async def test_every_wrong_field_is_named_at_once_and_nothing_is_made(product: Product) -> None:
+    last = (await events_of(product, None))[-1]
+    wrong = {**SMALL, "name": " ", "customCores": 0, "username": "root", "password": "", "os": "FEDORA"}
+    (error,) = (await product.post(CREATE, {"input": wrong}))["errors"]
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    named = {problem["field"] for problem in error["extensions"]["fields"]}
+    assert named == {"name", "customCores", "username", "password", "os"}
+    assert product.held() == _NOTHING
+    assert (await events_of(product, None))[-1] == last
+
+
+async def test_taken_name_is_named(product: Product) -> None:
+    first = await product.create("Taken")
+    (error,) = (await product.post(CREATE, {"input": {**SMALL, "name": "  TAKEN "}}))["errors"]
+    (problem,) = error["extensions"]["fields"]
+    assert (problem["field"], problem["code"]) == ("name", "CONFLICT")
     assert (await product.ended(first["operation"]["id"]))["state"] == "SUCCEEDED"
     assert await product.verb("destroyMachine", first["id"]) == _DESTROYED
     assert product.held() == _NOTHING

@@ -1,4 +1,4 @@
-"""What others do to our domains is noticed and told truthfully, and what goes wrong in a creation can be mended."""
+"""What happens to a machine's domain behind the product's back is noticed, told truthfully, and can be mended."""
 
 from __future__ import annotations
 
@@ -8,152 +8,176 @@ from typing import Any
 
 import pytest
 
-from tests.support.product import CREATE, MACHINES, SMALL, Product
+from tests.support.product import Product
+from tests.support.wait import until
 from tests.system.life import events_of, running_machine, serving, status_becomes
 
-
-@pytest.fixture(scope="module")
-def empty_medium(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A medium without a system: what is tested here needs no guest that boots."""
-    medium = tmp_path_factory.mktemp("media") / "empty.iso"
-    medium.write_bytes(bytes(64 * 1024))
-    return medium
+_GONE = "The domain is gone from the hypervisor; powerOn defines it again"
+_UNDEFINED = "The domain is no longer defined and vanishes when it stops; powerOn defines it again"
+_SUCCESS = {"success": True, "message": "Machine destroyed"}
 
 
 @pytest.fixture(scope="module")
 async def product(empty_medium: Path) -> AsyncIterator[Product]:
-    """One server for the module."""
-    async with serving(empty_medium, INFINIBAY_POWER_OFF_SECONDS="1") as made:
+    """One server for the module; no guest of it needs to boot."""
+    async with serving(empty_medium) as made:
         yield made
 
 
-@pytest.fixture(scope="module")
-async def machine(product: Product) -> str:
-    """A running machine."""
-    return await running_machine(product, "theirs")
+@pytest.fixture
+async def machine(product: Product, request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """A running machine, which is destroyed after the test without leaving anything."""
+    made = await running_machine(product, request.node.name)
+    yield made
+    if await product.machine(made) is not None:
+        assert await product.verb("destroyMachine", made) == _SUCCESS
+    assert product.leftovers(made) == []
 
 
-async def test_virsh_pauses_resumes_stops_and_starts_it(product: Product, machine: str) -> None:
-    changes = {"suspend": "paused", "resume": "running", "destroy": "stopped", "start": "running"}
-    for command, status in changes.items():
-        product.virsh(command, machine)
-        await status_becomes(product, machine, status)
-    told = [event["data"]["status"] for event in await events_of(product, machine) if event["kind"] == "machine.status"]
-    assert told[-4:] == list(changes.values())
+async def _told(product: Product, machine_id: str) -> list[tuple[str, str | None]]:
+    """The status words and reasons that events told of, since the creation's first."""
+    events = await events_of(product, machine_id)
+    told = [(one["data"]["status"], one["data"]["reason"]) for one in events if one["kind"] == "machine.status"]
+    assert told[0] == ("running", None)
+    return told[1:]
 
 
-async def test_it_changes_while_the_server_is_down(product: Product, machine: str) -> None:
-    await product.kill()
-    product.virsh("destroy", machine)
-    await product.start()
+async def _tells(product: Product, machine_id: str, status: str, reason: str | None) -> None:
+    """Waits until this is the newest that the events tell of the machine."""
+
+    async def look() -> bool:
+        return (await _told(product, machine_id))[-1:] == [(status, reason)]
+
+    await until(look, 30, f"an event that tells of {status} for the reason {reason}")
+
+
+async def test_power_by_virsh_is_followed(product: Product, machine: str) -> None:
+    for command, status in (("suspend", "paused"), ("resume", "running"), ("destroy", "stopped"), ("start", "running")):
+        assert product.virsh(command, machine)
+        shown = await status_becomes(product, machine, status)
+        assert shown["failure"] is None
+        assert (shown["configuration"] is None) == (status == "stopped")
+    assert await _told(product, machine) == [
+        ("paused", None),
+        ("running", None),
+        ("stopped", None),
+        ("running", None),
+    ]
+
+
+async def test_domain_that_vanished_is_defined_again(product: Product, machine: str) -> None:
+    before = product.virsh("dumpxml", machine, "--inactive", "--security-info")
+    assert await product.verb("forcePowerOff", machine) == {
+        "success": True,
+        "message": "Machine forcefully powered off",
+    }
+    assert product.virsh("undefine", machine, "--nvram")
+
+    shown = await status_becomes(product, machine, "failed")
+    assert shown["failure"]["message"] == _GONE
+    assert await product.verb("suspend", machine) == {
+        "success": False,
+        "message": "The hypervisor does not know this machine; powerOn defines it again",
+    }
+    assert await product.verb("powerOn", machine) == {"success": True, "message": "Machine running"}
+
+    assert product.virsh("domstate", machine) == "running"
+    assert product.virsh("dumpxml", machine, "--inactive", "--security-info") == before
+    assert (await status_becomes(product, machine, "running"))["failure"] is None
+    told = await _told(product, machine)
+    assert (told[:2], told[-1]) == ([("stopped", None), ("failed", _GONE)], ("running", None))
+
+
+async def test_machine_without_a_domain_is_destroyed(product: Product, machine: str) -> None:
+    assert product.virsh("destroy", machine)
+    assert product.virsh("undefine", machine, "--nvram")
+    await status_becomes(product, machine, "failed")
+    assert await product.verb("destroyMachine", machine) == _SUCCESS
+    assert await product.machine(machine) is None
+
+
+async def test_running_domain_that_was_undefined_is_defined_again(product: Product, machine: str) -> None:
+    number = product.virsh("domid", machine)
+    assert product.virsh("undefine", machine, "--nvram")
+    await _tells(product, machine, "running", _UNDEFINED)
+
+    assert await product.verb("powerOn", machine) == {"success": True, "message": "Machine running"}
+    await _tells(product, machine, "running", None)
+    assert "Persistent:     yes" in product.virsh("dominfo", machine)
+    assert product.virsh("domid", machine) == number
+
+
+async def test_running_domain_that_was_undefined_vanishes_by_our_verb(product: Product, machine: str) -> None:
+    assert product.virsh("undefine", machine, "--nvram")
+    assert await product.verb("forcePowerOff", machine) == {
+        "success": True,
+        "message": "Machine forcefully powered off",
+    }
+    assert (await status_becomes(product, machine, "failed"))["failure"]["message"] == _GONE
+    assert await product.verb("powerOn", machine) == {"success": True, "message": "Machine running"}
+    await _tells(product, machine, "running", None)
+
+
+async def test_running_domain_that_was_undefined_is_destroyed(product: Product, machine: str) -> None:
+    assert product.virsh("undefine", machine, "--nvram")
+    assert await product.verb("destroyMachine", machine) == _SUCCESS
+    assert await product.machine(machine) is None
+
+
+async def test_renamed_domain_is_named_and_still_driven(product: Product, machine: str) -> None:
+    assert product.virsh("destroy", machine)
     await status_becomes(product, machine, "stopped")
+    renamed = f"renamed-{machine[:8]}"
+    assert product.virsh("domrename", machine, renamed)
+    reason = f"The hypervisor calls the domain {renamed!r}"
+    await _tells(product, machine, "stopped", reason)
 
-
-async def test_it_is_renamed(product: Product, machine: str) -> None:
-    assert "renamed" in product.virsh("domrename", machine, "elsewhere")
     assert await product.verb("powerOn", machine) == {"success": True, "message": "Machine running"}
-    await status_becomes(product, machine, "running")
-    assert product.virsh("domname", machine) == "elsewhere"
+    assert product.virsh("domstate", renamed) == "running"
+    await _tells(product, machine, "running", reason)
+    assert await product.verb("destroyMachine", machine) == _SUCCESS
+    assert renamed not in product.virsh("list", "--all", "--name").split()
 
 
-async def test_its_domain_vanishes_and_powerOn_defines_it_again(product: Product, machine: str) -> None:  # noqa: N802
-    product.virsh("destroy", machine)
-    product.virsh("undefine", machine, "--nvram", "--managed-save")
-    found = await status_becomes(product, machine, "failed")
-    assert "gone from the hypervisor" in str((await _status_events(product, machine))[-1]["reason"])
-    assert found["id"] == machine
-    assert await product.verb("powerOn", machine) == {"success": True, "message": "Machine running"}
-    await status_becomes(product, machine, "running")
+async def test_missing_disk_is_named(product: Product, machine: str) -> None:
+    assert product.virsh("destroy", machine)
+    await status_becomes(product, machine, "stopped")
+    disk = Path(product.virsh("vol-path", f"{machine}-main.qcow2", "--pool", product.pool))
+    assert product.virsh("vol-delete", disk.name, "--pool", product.pool)
 
-
-async def test_its_disk_vanishes(product: Product, machine: str) -> None:
-    await product.verb("forcePowerOff", machine)
-    product.virsh("vol-delete", f"{machine}-main.qcow2", product.pool)
     outcome = await product.verb("powerOn", machine)
     assert outcome["success"] is False
-    assert f"{machine}-main.qcow2" in outcome["message"]
-    await status_becomes(product, machine, "stopped")
-    assert await product.verb("destroyMachine", machine) == {"success": True, "message": "Machine destroyed"}
-    assert product.leftovers(machine) == []
+    assert str(disk) in outcome["message"]
+    shown = await product.machine(machine)
+    assert shown is not None
+    assert (shown["status"], shown["operation"]["kind"], shown["operation"]["state"]) == (
+        "stopped",
+        "power_on",
+        "FAILED",
+    )
 
 
-async def test_a_key_makes_one_machine_however_often_it_comes(product: Product) -> None:
-    first = await product.create("once", key="the key")
-    assert await product.create("once", key="the key") == first
-    other = await product.post(CREATE, {"input": {**SMALL, "name": "twice"}, "key": "the key"})
-    assert other["errors"][0]["extensions"]["code"] == "CONFLICT"
-    await product.ended(first["operation"]["id"])
-    assert [one["name"] for one in (await product.ask(MACHINES))["machines"]] == ["once"]
+async def test_changes_while_the_server_was_down(product: Product) -> None:
+    stopped, paused, vanished, renamed = [
+        await running_machine(product, name) for name in ("stopped", "paused", "vanished", "renamed")
+    ]
+    assert await product.stop() == 0
+    assert product.virsh("destroy", stopped)
+    assert product.virsh("suspend", paused)
+    assert product.virsh("destroy", vanished)
+    assert product.virsh("undefine", vanished, "--nvram")
+    assert product.virsh("destroy", renamed)
+    assert product.virsh("domrename", renamed, f"other-{renamed[:8]}")
+    await product.start()
 
-
-async def test_a_taken_name_is_named(product: Product) -> None:
-    refused = await product.post(CREATE, {"input": {**SMALL, "name": "  ONCE "}})
-    (problem,) = refused["errors"][0]["extensions"]["fields"]
-    assert (problem["field"], problem["code"]) == ("name", "CONFLICT")
-
-
-async def test_every_wrong_field_is_named_at_once_and_nothing_is_made(product: Product) -> None:
-    wrong = {**SMALL, "name": " ", "customCores": 0, "username": "root", "password": "", "os": "FEDORA"}
-    before = product.held()
-    refused = await product.post(CREATE, {"input": wrong})
-    named = {problem["field"] for problem in refused["errors"][0]["extensions"]["fields"]}
-    assert named == {"name", "customCores", "username", "password", "os"}
-    assert product.held() == before
-
-
-async def test_a_busy_machine_refuses_and_its_removal_cancels_its_creation(product: Product) -> None:
-    created = await product.create("short-lived")
-    outcome = await product.verb("suspend", created["id"])
-    assert outcome == {"success": False, "message": "The machine is busy: create is under way."}
-    assert await product.verb("destroyMachine", created["id"]) == {"success": True, "message": "Machine destroyed"}
-    assert product.leftovers(created["id"]) == []
-
-
-async def test_a_cancelled_creation_leaves_a_failed_machine_and_nothing_else(product: Product) -> None:
-    created = await product.create("cancelled")
-    query = f'mutation {{ cancelOperation(id: "{created["operation"]["id"]}") {{ state }} }}'
-    assert "errors" not in await product.post(query)
-    operation = await product.ended(created["operation"]["id"])
-    found = await product.machine(created["id"])
-    assert found is not None
-    # A request that comes with the last step comes too late, and then the machine runs.
-    assert (operation["state"], found["status"]) in {("CANCELLED", "failed"), ("SUCCEEDED", "running")}
-    assert await product.verb("destroyMachine", created["id"]) == {"success": True, "message": "Machine destroyed"}
-    assert product.leftovers(created["id"]) == []
-
-
-async def test_without_keeping_a_failed_machine_goes_at_once(empty_medium: Path) -> None:
-    async with serving(empty_medium, INFINIBAY_KEEP_FAILED="0", LIBVIRT_NETWORK_NAME="br-absent") as own:
-        created = await own.create("goes")
-        operation = await own.ended(created["operation"]["id"])
-        assert (operation["state"], operation["failure"]["step"]) == ("FAILED", "start")
-        assert "br-absent" in operation["failure"]["message"]
-        assert await own.machine(created["id"]) is None
-        assert own.held() == {"domains": [], "volumes": [], "directories": []}
-
-
-async def test_windows_11_has_tpm_and_secure_boot(product: Product) -> None:
-    (product.base / "iso" / "windows11.iso").write_bytes(bytes(64 * 1024))
-    machine = await running_machine(product, "win", os="WINDOWS11", customRam=4, customStorage=64)
-    xml = product.virsh("dumpxml", machine)
-    assert '<backend type="emulator" version="2.0"' in xml.replace("'", '"')
-    assert '<loader readonly="yes" secure="yes"' in xml.replace("'", '"')
-    assert any(place.startswith("/var/lib/libvirt/swtpm/") for place in product.leftovers(machine))
-    assert await product.verb("destroyMachine", machine) == {"success": True, "message": "Machine destroyed"}
-    assert product.leftovers(machine) == []
-
-
-async def test_spice_has_its_agent_channel(empty_medium: Path) -> None:
-    async with serving(empty_medium, GRAPHIC_PROTOCOL="spice") as own:
-        machine = await running_machine(own, "spicy")
-        xml = own.virsh("dumpxml", machine).replace("'", '"')
-        assert '<graphics type="spice"' in xml
-        assert 'name="com.redhat.spice.0"' in xml
-        query = f'{{ graphicConnection(id: "{machine}") {{ protocol link }} }}'
-        told = (await own.ask(query))["graphicConnection"]
-        assert told["protocol"] == "spice"
-        assert told["link"].startswith("spice://")
-
-
-async def _status_events(product: Product, machine_id: str) -> list[dict[str, Any]]:
-    return [event["data"] for event in await events_of(product, machine_id) if event["kind"] == "machine.status"]
+    await status_becomes(product, stopped, "stopped")
+    await status_becomes(product, paused, "paused")
+    shown: dict[str, Any] = await status_becomes(product, vanished, "failed")
+    assert shown["failure"]["message"] == _GONE
+    await _tells(product, renamed, "stopped", f"The hypervisor calls the domain 'other-{renamed[:8]}'")
+    assert await _told(product, stopped) == [("stopped", None)]
+    assert await _told(product, paused) == [("paused", None)]
+    for one in (stopped, paused, vanished, renamed):
+        assert await product.verb("destroyMachine", one) == _SUCCESS
+        assert product.leftovers(one) == []
+    assert product.held() == {"domains": [], "volumes": [], "directories": []}

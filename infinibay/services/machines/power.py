@@ -19,6 +19,7 @@ from infinibay.virt.api import DomainChanged, DomainInfo, DomainState, Hyperviso
 Result = Mapping[str, Any]
 _LOOK_SECONDS = 1.0
 _ASK_AGAIN_SECONDS = 5.0
+_CUT = "The guest did not power off in time; its power was cut"
 
 
 class PowerVerbs:
@@ -46,7 +47,7 @@ class PowerVerbs:
             self._kind("force_power_off", Step("destroy", self._force_off), preempts=True),
             self._kind("suspend", Step("suspend", self._suspend)),
             self._kind("resume", Step("resume", self._resume)),
-            self._kind("restart", Step("shutdown", self._shutdown), prepare, start),
+            self._kind("restart", Step("shutdown", self._shut_down_first), prepare, start),
             self._kind("reboot", Step("reboot", self._reboot)),
             self._kind("reset", Step("reset", self._reset)),
         )
@@ -99,7 +100,12 @@ class PowerVerbs:
             raise WrongState("The guest did not power off in time; it runs on")
         with suppress(WrongState):
             await self._hypervisor.domains.destroy(machine_id)
-        return {"message": "The guest did not power off in time; its power was cut"}
+        return {"message": _CUT}
+
+    async def _shut_down_first(self, context: StepContext) -> Result | None:
+        """The same before a start, whose message is the one that counts; only a cut is told with it."""
+        told = await self._shutdown(context)
+        return {"before": _CUT} if told["message"] == _CUT else None
 
     async def _stops(self, context: StepContext) -> bool:
         """Asks the guest until the domain is off; false when the time is over. OperationCancelled when somebody asked

@@ -156,7 +156,9 @@ def _refusal(machine: rows.Machine, kind: str) -> str | None:
 def _outcome(operation: rows.Operation) -> Outcome:
     match operation.state:
         case "SUCCEEDED":
-            return Outcome(success=True, message=str(dict(operation.result)["message"]))
+            result = dict(operation.result)
+            told = (result.get("before"), result["message"])
+            return Outcome(success=True, message=". ".join(str(part) for part in told if part))
         case "FAILED" | "CANCELLED":
             return Outcome(success=False, message=operation.failureMessage or "The operation was cancelled")
         case _:
