@@ -18,6 +18,9 @@ from infinibay.settings import Settings
 from infinibay.virt.api import Hypervisor
 
 _LEAST_FREE_GB = 10
+_ANSWER_SECONDS = 10
+# libvirt examines QEMU when it is asked for the first time.
+_FIRST_EXAMINATION_SECONDS = 90
 _BRIDGE_FILTERING = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 _IOMMU_GROUPS = Path("/sys/kernel/iommu_groups")
 
@@ -55,7 +58,11 @@ class Doctor:
         checks = [self._base_directory()]
         for name, probe in self._probes.items():
             checks.append(await _asked(name, probe, f"See the log for what keeps the {name} from answering"))
-        checks.append(await _asked("hypervisor", self._version, "systemctl start libvirtd (or: libvirtd -d)"))
+        checks.append(
+            await _asked(
+                "hypervisor", self._version, "systemctl start libvirtd (or: libvirtd -d)", _FIRST_EXAMINATION_SECONDS
+            )
+        )
         if checks[-1].state is CheckState.OK:
             checks += await self._hypervisor_checks()
         checks += [self._iommu(), self._bridge_filtering(), self._media()]
@@ -155,11 +162,13 @@ class Doctor:
         )
 
 
-async def _asked(name: str, probe: Callable[[], Awaitable[str]], remedy: str) -> HostCheck:
+async def _asked(
+    name: str, probe: Callable[[], Awaitable[str]], remedy: str, seconds: float = _ANSWER_SECONDS
+) -> HostCheck:
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(seconds):
             return HostCheck(name, CheckState.OK, await probe())
     except InfinibayError as error:
         return HostCheck(name, CheckState.FAILED, error.message, error.remedy or remedy)
     except TimeoutError:
-        return HostCheck(name, CheckState.FAILED, "no answer within 10 s", remedy)
+        return HostCheck(name, CheckState.FAILED, f"no answer within {seconds} s", remedy)
