@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
     FieldNode,
-    FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
     InlineFragmentNode,
@@ -17,10 +18,8 @@ from graphql import (
 from graphql.validation import ValidationContext
 from strawberry.extensions import (
     AddValidationRules,
-    MaxAliasesLimiter,
     MaxTokensLimiter,
     ParserCache,
-    QueryDepthLimiter,
     SchemaExtension,
     ValidationCache,
 )
@@ -32,49 +31,86 @@ MOST_SELECTIONS = 2000
 _CACHED_DOCUMENTS = 1000
 
 
-class SelectionLimit(ValidationRule):
-    """Counts selections with fragments put in where they are spread: doubling fragments grow without long texts."""
+@dataclass(frozen=True)
+class _Extent:
+    """What a selection comes to with its fragments put in; `depth` is how many fields lie above the deepest."""
+
+    fields: int = 0
+    aliases: int = 0
+    depth: float = -math.inf
+
+
+class ExtentLimit(ValidationRule):
+    """Counts with fragments put in where they are spread: doubling fragments grow without long texts.
+
+    Each fragment is measured once and none by recursion, so that measuring can't be what costs too much; strawberry's
+    own limiters follow each spread anew, and a text of 2 kB keeps them busy for years.
+    """
 
     def __init__(self, context: ValidationContext) -> None:
         super().__init__(context)
-        self._fragments: dict[str, int] = {}
+        self._fragments: dict[str, _Extent] = {}
 
     def enter_operation_definition(self, node: OperationDefinitionNode, *_: Any) -> None:
-        if self._size(node.selection_set) > MOST_SELECTIONS:
-            self.context.report_error(
-                GraphQLError(f"The operation selects more than {MOST_SELECTIONS} fields.", nodes=[node])
-            )
+        self._measure_fragments(node.selection_set)
+        extent = self._extent(node.selection_set)
+        if extent.fields > MOST_SELECTIONS:
+            self._refuse(f"The operation selects more than {MOST_SELECTIONS} fields.", node)
+        if extent.aliases > MOST_ALIASES:
+            self._refuse(f"The operation has more than {MOST_ALIASES} aliases.", node)
+        if extent.depth > DEEPEST:
+            self._refuse(f"The operation is nested deeper than {DEEPEST} levels.", node)
 
-    def _size(self, selections: SelectionSetNode | None) -> int:
-        return sum(self._selected(node) for node in selections.selections) if selections else 0
+    def _refuse(self, message: str, node: OperationDefinitionNode) -> None:
+        self.context.report_error(GraphQLError(message, nodes=[node]))
 
-    def _selected(self, node: object) -> int:
-        match node:
-            case FieldNode():
-                return 1 + self._size(node.selection_set)
-            case InlineFragmentNode():
-                return self._size(node.selection_set)
-            case FragmentSpreadNode():
-                return self._fragment(node.name.value)
-            case _:
-                return 0
+    def _measure_fragments(self, selections: SelectionSetNode) -> None:
+        """Those that the selections spread, the inner ones first."""
+        waiting, entered = self._spread(selections), set[str]()
+        while waiting:
+            name = waiting[-1]
+            fragment = self.context.get_fragment(name)
+            # An unknown fragment, and one inside itself, are other rules' errors.
+            if fragment is None or name in self._fragments:
+                waiting.pop()
+            elif name in entered:
+                self._fragments[name] = self._extent(fragment.selection_set)
+                waiting.pop()
+            else:
+                entered.add(name)
+                inner = self._spread(fragment.selection_set)
+                waiting += [one for one in inner if one not in entered]
 
-    def _fragment(self, name: str) -> int:
-        if name not in self._fragments:
-            self._fragments[name] = 0  # A fragment inside itself is another rule's error.
-            fragment: FragmentDefinitionNode | None = self.context.get_fragment(name)
-            self._fragments[name] = self._size(fragment.selection_set) if fragment else 0
-        return self._fragments[name]
+    def _spread(self, selections: SelectionSetNode) -> list[str]:
+        return [spread.name.value for spread in self.context.get_fragment_spreads(selections)]
+
+    def _extent(self, selections: SelectionSetNode) -> _Extent:
+        fields, aliases, deepest = 0, 0, -math.inf
+        waiting: list[tuple[SelectionSetNode, float]] = [(selections, 0)]
+        while waiting:
+            found, depth = waiting.pop()
+            for node in found.selections:
+                match node:
+                    case FieldNode():
+                        fields, deepest = fields + 1, max(deepest, depth)
+                        aliases += node.alias is not None
+                        if node.selection_set:
+                            # How deep introspection goes is limited by a rule of GraphQL's own.
+                            is_own = node.name.value.startswith("__")
+                            waiting.append((node.selection_set, -math.inf if is_own else depth + 1))
+                    case InlineFragmentNode():
+                        waiting.append((node.selection_set, depth))
+                    case FragmentSpreadNode():
+                        inner = self._fragments.get(node.name.value, _Extent())
+                        fields, deepest = fields + inner.fields, max(deepest, depth + inner.depth)
+                        aliases += inner.aliases
+        return _Extent(fields, aliases, deepest)
 
 
 def extensions() -> list[Any]:
     """The schema's extensions for limits and document caches; each makes a fresh one per request."""
     # The cache knows a validated document by its rules too, so these must be the same objects in every request.
-    rules: list[Any] = [
-        SelectionLimit,
-        *QueryDepthLimiter(max_depth=DEEPEST).validation_rules,
-        *MaxAliasesLimiter(max_alias_count=MOST_ALIASES).validation_rules,
-    ]
+    rules: list[Any] = [ExtentLimit]
     makers: list[type[SchemaExtension] | Any] = [
         lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS),
         lambda: AddValidationRules(rules),
