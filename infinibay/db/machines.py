@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -180,7 +181,9 @@ def narrowed(
     if owner_id is not None:
         conditions.append({"userId": owner_id})
     if search:
-        conditions.append({"name": {"contains": search, "mode": "insensitive"}})
+        # Prisma makes a LIKE pattern of it, in which these would have a meaning of their own.
+        literal = re.sub(r"([\\%_])", r"\\\1", search)
+        conditions.append({"name": {"contains": literal, "mode": "insensitive"}})
     if statuses:
         conditions.append({"status": {"in": list(statuses)}})
     if department_id is not None:
