@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -206,3 +207,12 @@ async def test_a_hostile_number_is_refused_clearly(ground: Ground, full_name: st
         if codes - CODES or answer.status_code != (200 if "data" in body else 400):
             found.append(f"{literal}: {answer.status_code} {codes}")
     assert found == []
+
+
+@pytest.mark.parametrize("text", ["%", "_", "\\", "\\%", "%%", "*", "'", "[a-z]", "\u0130"])
+async def test_a_search_takes_its_text_as_it_is(ground: Ground, text: str) -> None:
+    await ground.product.machine(name=f"plain {uuid4()} without e")
+    marked = await ground.product.machine(name=f"marked {uuid4()} {text} end")
+    query = "query ($text: String) { machinesPage(filter: { search: $text }) { items { id } } }"
+    found = (await ground.product.ask(query, {"text": f" {text} e"}))["machinesPage"]["items"]
+    assert found == [{"id": marked["id"]}]
