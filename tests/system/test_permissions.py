@@ -1,0 +1,106 @@
+"""Who may drive a real machine: its owner and administrators; for anybody else there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from uuid import uuid4
+
+import pytest
+
+from tests.support.guest_iso import build_guest_iso
+from tests.support.product import EMAIL, PASSWORD, ROOT, Product
+
+VERBS = {
+    "suspend": "paused",
+    "resumeMachine": "running",
+    "resetMachine": "running",
+    "rebootMachine": "running",
+    "restartMachine": "running",
+    "powerOff": "shut off",
+    "powerOn": "running",
+    "forcePowerOff": "shut off",
+    "destroyMachine": "",
+}
+ASSIGN = "mutation A($input: UpdateMachineUserInput!) { updateMachineUser(input: $input) { userId } }"
+ME = "{ currentUser { id } }"
+
+
+@dataclass
+class Stage:
+    """A server with a machine that belongs to the first of two users; tokens by the name of the caller."""
+
+    product: Product
+    machine: str
+    tokens: dict[str, str]
+
+    async def verb(self, name: str, caller: str) -> dict[str, object] | str:
+        """The outcome of a verb, or the code of its error."""
+        query = f'mutation {{ {name}(id: "{self.machine}") {{ success message }} }}'
+        answer = await self.product.post(query, token=self.tokens[caller])
+        if "errors" in answer:
+            return str(answer["errors"][0]["extensions"]["code"])
+        outcome: dict[str, object] = answer["data"][name]
+        return outcome
+
+    def state(self) -> str:
+        return self.product.virsh("domstate", self.machine)
+
+
+async def _joined(product: Product) -> str:
+    """The token of a new user whom the command line made while the server runs."""
+    email = f"{uuid4()}@example.com"
+    command = [sys.executable, "-m", "infinibay", "user", "create", email, "--first-name", "A", "--last-name", "B"]
+
+    def make() -> None:
+        environment = {**os.environ, **product.settings}
+        subprocess.run([*command, "--password", PASSWORD], cwd=ROOT, env=environment, check=True, capture_output=True)
+
+    await asyncio.to_thread(make)
+    return await product.login(email, PASSWORD)
+
+
+@pytest.fixture(scope="module")
+async def stage() -> AsyncIterator[Stage]:
+    """One server and one machine for the module."""
+    product = Product(build_guest_iso(), INFINIBAY_POWER_OFF_SECONDS="1")
+    try:
+        await product.start()
+        first, second = await asyncio.gather(_joined(product), _joined(product))
+        admin = await product.login(EMAIL, PASSWORD)
+        owner = (await product.ask(ME, token=first))["currentUser"]["id"]
+        created = await product.create("the owner's")
+        assert (await product.ended(created["operation"]["id"]))["state"] == "SUCCEEDED"
+        given = {"id": created["id"], "userId": owner}
+        assert (await product.ask(ASSIGN, {"input": given}))["updateMachineUser"] == {"userId": owner}
+        # An empty token is sent as none.
+        tokens = {"anonymous": "", "forged": f"{admin[:-4]}AAAA", "stranger": second, "owner": first, "admin": admin}
+        yield Stage(product, created["id"], tokens)
+    finally:
+        await product.close()
+
+
+@pytest.mark.parametrize(("verb", "state"), VERBS.items())
+async def test_only_those_who_may_drive_a_machine(stage: Stage, verb: str, state: str) -> None:
+    before = stage.state()
+    assert await stage.verb(verb, "anonymous") == "UNAUTHENTICATED"
+    assert await stage.verb(verb, "forged") == "UNAUTHENTICATED"
+    assert await stage.verb(verb, "stranger") == {"success": False, "message": "Machine not found"}
+    assert stage.state() == before
+
+    outcome = await stage.verb(verb, "owner")
+
+    assert (outcome["success"] if isinstance(outcome, dict) else outcome) is True
+    assert stage.state() == state
+    after = await stage.verb(verb, "admin")
+    assert isinstance(after, dict)
+    assert (after["message"] == "Machine not found") is (verb == "destroyMachine")
+    assert stage.state() == state
+
+
+async def test_nothing_is_left_of_the_machine(stage: Stage) -> None:
+    assert stage.product.leftovers(stage.machine) == []
