@@ -21,7 +21,7 @@ _MARGIN_MS = 200
 _SECONDS = 60
 _DEPARTMENT = "query Department($id: String!) { machine(id: $id) { departmentId } }"
 _SETTLED = """
-SELECT data->>'status' FROM events
+SELECT data->>'status', data->>'reason' FROM events
 WHERE machine_id = %s AND kind = 'machine.status' AND data->>'status' <> 'building' ORDER BY seq LIMIT 1
 """
 
@@ -84,7 +84,7 @@ async def _until_running(listener: psycopg.AsyncConnection[TupleRow], machine_id
             async for _ in listener.notifies(timeout=1, stop_after=1):
                 pass
     if found[0] != "running":
-        raise RuntimeError(f"a machine became {found[0]} instead of running")
+        raise RuntimeError(f"a machine became {found[0]} instead of running: {found[1]}")
 
 
 async def _destroy(product: Watched, machine_id: str) -> None:
