@@ -140,7 +140,6 @@ def complaints(answer: httpx.Response, path: str) -> list[str]:
 
 
 async def _sent(ground: Ground, full_name: str, path: str, value: Any) -> httpx.Response:
-    await ground.restore()
     selection = " ".join(["__typename", *leaves(full_name)])
     query, variables = document(full_name, path, value, known=ground.known, selection=selection)
     token = ground.product.tokens["first"]
