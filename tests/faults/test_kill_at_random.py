@@ -6,6 +6,7 @@ import asyncio
 import random
 
 import httpx
+import pytest
 
 from tests.faults.whole import assert_whole, destroy_all, settled
 from tests.support.product import Product
@@ -15,23 +16,24 @@ _SEED = 20260101
 _LONGEST = 3.0
 
 
-async def test_whenever_the_server_is_killed_machines_end_whole(product: Product) -> None:
-    moments = random.Random(_SEED)
-    for turn in range(count(5, 50)):
-        await product.start()
-        for machine in (await product.ask("{ machines { id } }"))["machines"][1:]:
-            await product.verb("destroyMachine", machine["id"])
-        await _work_and_die(product, f"turn {turn}", moments.uniform(0, _LONGEST))
+@pytest.mark.parametrize("turn", range(count(5, 50)))
+async def test_whenever_the_server_is_killed_machines_end_whole(product: Product, turn: int) -> None:
+    name = f"turn {turn}"
+    await product.start()
+    for machine in (await product.ask("{ machines { id } }"))["machines"][1:]:
+        await product.verb("destroyMachine", machine["id"])
+    await _work_and_die(product, name, random.Random(_SEED + turn).uniform(0, _LONGEST))
 
-        await product.start()
-        # The caller repeats what it got no answer to, with the same key: one machine, never two.
-        again = await product.create(f"turn {turn}", key=f"turn {turn}")
-        machines = await settled(product)
-        assert_whole(product, machines)
-        mine = [machine for machine in machines if machine["name"] == f"turn {turn}"]
-        assert [machine["id"] for machine in mine] == [again["id"]]
-        await product.kill()
+    await product.start()
+    # The caller repeats what it got no answer to, with the same key: one machine, never two.
+    again = await product.create(name, key=name)
+    machines = await settled(product)
+    assert_whole(product, machines)
+    assert [machine["id"] for machine in machines if machine["name"] == name] == [again["id"]]
+    await product.kill()
 
+
+async def test_at_last_nothing_is_left(product: Product) -> None:
     await product.start()
     await destroy_all(product)
 
