@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -106,8 +107,6 @@ async def test_running_domain_that_was_undefined_is_defined_again(product: Produ
     assert "Persistent:     yes" in product.virsh("dominfo", machine)
     assert product.virsh("domid", machine) == number
 
-
-async def test_running_domain_that_was_undefined_vanishes_by_our_verb(product: Product, machine: str) -> None:
     assert product.virsh("undefine", machine, "--nvram")
     assert await product.verb("forcePowerOff", machine) == {
         "success": True,
@@ -158,9 +157,8 @@ async def test_missing_disk_is_named(product: Product, machine: str) -> None:
 
 
 async def test_changes_while_the_server_was_down(product: Product) -> None:
-    stopped, paused, vanished, renamed = [
-        await running_machine(product, name) for name in ("stopped", "paused", "vanished", "renamed")
-    ]
+    names = ("stopped", "paused", "vanished", "renamed")
+    stopped, paused, vanished, renamed = await asyncio.gather(*(running_machine(product, name) for name in names))
     assert await product.stop() == 0
     assert product.virsh("destroy", stopped)
     assert product.virsh("suspend", paused)
@@ -177,7 +175,7 @@ async def test_changes_while_the_server_was_down(product: Product) -> None:
     await _tells(product, renamed, "stopped", f"The hypervisor calls the domain 'other-{renamed[:8]}'")
     assert await _told(product, stopped) == [("stopped", None)]
     assert await _told(product, paused) == [("paused", None)]
-    for one in (stopped, paused, vanished, renamed):
-        assert await product.verb("destroyMachine", one) == _SUCCESS
-        assert product.leftovers(one) == []
+    together = (stopped, paused, vanished, renamed)
+    assert await asyncio.gather(*(product.verb("destroyMachine", one) for one in together)) == [_SUCCESS] * 4
+    assert [product.leftovers(one) for one in together] == [[]] * 4
     assert product.held() == {"domains": [], "volumes": [], "directories": []}
