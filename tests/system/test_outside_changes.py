@@ -52,6 +52,15 @@ async def _tells(product: Product, machine_id: str, status: str, reason: str | N
     await until(look, 30, f"an event that tells of {status} for the reason {reason}")
 
 
+def _replace_by_full_directory(disk: Path) -> Path:
+    """Puts a directory in a disk's place that can't be removed while its file, which is returned, is in it."""
+    disk.unlink()
+    disk.mkdir()
+    file = disk / "in the way"
+    file.touch()
+    return file
+
+
 async def test_power_by_virsh_is_followed(product: Product, machine: str) -> None:
     for command, status in (("suspend", "paused"), ("resume", "running"), ("destroy", "stopped"), ("start", "running")):
         assert product.virsh(command, machine)
@@ -154,6 +163,32 @@ async def test_missing_disk_is_named(product: Product, machine: str) -> None:
         "power_on",
         "FAILED",
     )
+
+    assert product.virsh("undefine", machine, "--nvram")
+    await status_becomes(product, machine, "failed")
+    assert await product.verb("powerOn", machine) == {"success": False, "message": "The machine's disk is gone"}
+
+
+async def test_removal_that_stops_half_way_tells_what_is_left(product: Product, machine: str) -> None:
+    assert product.virsh("destroy", machine)
+    await status_becomes(product, machine, "stopped")
+    disk = Path(product.virsh("vol-path", f"{machine}-main.qcow2", "--pool", product.pool))
+    put_in_the_way = _replace_by_full_directory(disk)
+
+    outcome = await product.verb("destroyMachine", machine)
+    assert outcome["success"] is False
+    assert str(disk) in outcome["message"]
+    shown = await status_becomes(product, machine, "failed")
+    assert shown["failure"]["step"] == "volume"
+    assert shown["failure"]["message"] == outcome["message"]
+    assert product.leftovers(machine) != []
+    assert await product.verb("powerOn", machine) == {
+        "success": False,
+        "message": "The machine is not wholly destroyed: destroy it again",
+    }
+    put_in_the_way.unlink()
+    assert await product.verb("destroyMachine", machine) == _SUCCESS
+    assert await product.machine(machine) is None
 
 
 async def test_changes_while_the_server_was_down(product: Product) -> None:

@@ -16,7 +16,7 @@ from infinibay.operations.api import Failure, OperationKind, Step, StepContext
 from infinibay.services.machines.cleanup import Cleanup
 from infinibay.services.machines.definition import Definition
 from infinibay.services.machines.installation_secrets import MachineSecrets
-from infinibay.services.machines.records import change_status
+from infinibay.services.machines.records import HALF_DESTROYED, change_status
 from infinibay.services.machines.status import StatusKeeper
 from infinibay.virt.api import DomainState, Hypervisor
 
@@ -148,7 +148,7 @@ class CreationSteps:
                 tx,
                 _id(context),
                 MachineStatus.FAILED,
-                reason=f"Not wholly destroyed: {failure.message}",
+                reason=f"{HALF_DESTROYED}: {failure.message}",
                 settle=True,
                 operation_id=context.operation_id,
             )

@@ -8,6 +8,8 @@ from infinibay.db.client import Database
 
 # A machine whose domain vanished is failed until the domain is back; a failed creation stays until it is retried.
 DOMAIN_GONE = "The domain is gone from the hypervisor"
+# What a removal that stopped half-way leaves is failed until it is destroyed again.
+HALF_DESTROYED = "Not wholly destroyed"
 
 
 def is_held(machine: rows.Machine) -> bool:

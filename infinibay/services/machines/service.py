@@ -16,7 +16,7 @@ from infinibay.services.machines.changes import MachineChanges
 from infinibay.services.machines.create import CreateMachine
 from infinibay.services.machines.creation_steps import DESTROY
 from infinibay.services.machines.installation_secrets import MachineSecrets
-from infinibay.services.machines.records import DOMAIN_GONE
+from infinibay.services.machines.records import DOMAIN_GONE, HALF_DESTROYED
 from infinibay.services.machines.requests import (
     CreateMachineRequest,
     GraphicsLink,
@@ -146,11 +146,13 @@ class MachineService:
 
 
 def _refusal(machine: rows.Machine, kind: str) -> str | None:
-    """A machine whose creation failed has no domain to drive."""
-    gone = (machine.statusReason or "").startswith(DOMAIN_GONE)
-    if machine.status == rows.MachineStatus.failed and not gone and kind != DESTROY:
-        return "The machine's creation failed: retry it or destroy it"
-    return None
+    """A machine whose creation failed, or whose removal stopped half-way, has no domain to drive."""
+    reason = machine.statusReason or ""
+    if machine.status != rows.MachineStatus.failed or reason.startswith(DOMAIN_GONE) or kind == DESTROY:
+        return None
+    if reason.startswith(HALF_DESTROYED):
+        return "The machine is not wholly destroyed: destroy it again"
+    return "The machine's creation failed: retry it or destroy it"
 
 
 def _outcome(operation: rows.Operation) -> Outcome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from infinibay.core.machine_status import MachineStatus
 from infinibay.db import hosts, machines, operations, rows
@@ -52,7 +52,7 @@ class StatusKeeper:
                 else:
                     await self._until_written(self.observe, event.uuid)
 
-    async def _until_written(self, change, *arguments) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN002
+    async def _until_written(self, change: Callable[..., Awaitable[None]], *arguments: object) -> None:
         """Repeats while the database or the hypervisor is away: an event that was taken must not be lost."""
         while True:
             try:
