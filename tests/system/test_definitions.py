@@ -187,7 +187,7 @@ def test_qemu_starts_the_design(host: Host, name: str, firmware: str) -> None:
         # The firmware's own output on the serial port proves that it runs.
         log = directory / "serial.log"
         if firmware != "bios":
-            until_sync(lambda: log.stat().st_size > 0, seconds=60, what="output on the serial port")
+            until_sync(lambda: log.stat().st_size > 0, seconds=180, what="output on the serial port")
         assert log.stat().st_uid == 0
     finally:
         if virsh("domstate", host.machine_id) == "running":
@@ -211,7 +211,7 @@ def test_a_guest_that_panics_is_crashed_and_starts_again(host: Host) -> None:
     try:
         for _start in range(2):
             virsh("start", host.machine_id)
-            until_sync(lambda: virsh("domstate", host.machine_id) == "crashed", seconds=60, what="the crash")
+            until_sync(lambda: virsh("domstate", host.machine_id) == "crashed", seconds=180, what="the crash")
             virsh("destroy", host.machine_id)
             assert virsh("domstate", host.machine_id) == "shut off"
     finally:
