@@ -107,6 +107,17 @@ async def lock_queue(tx: Database, key: str) -> datetime:
     return datetime.fromisoformat(found[0]["moment"])
 
 
+async def lock(tx: Database, operation_ids: Sequence[str]) -> None:
+    """Until the transaction ends, nobody else changes these operations.
+
+    Everybody locks rows first and then writes events, which are numbered under one lock: else two could wait for each
+    other.
+    """
+    await tx.query_raw(
+        "SELECT 1 FROM operations WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE", list(operation_ids)
+    )
+
+
 async def active(tx: Database, *, machine_id: str | None, department_id: str | None) -> list[rows.Operation]:
     """What has not ended of a machine, or of a department itself, in the order of arrival."""
     return await tx.operation.find_many(

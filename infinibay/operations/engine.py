@@ -108,6 +108,8 @@ class OperationEngine:
             return decision.operation
         if isinstance(decision, Refuse):
             raise MachineBusy(f"The machine is busy: {_spoken(decision.operation.kind)} is under way.")
+        if decision.cancel:
+            await queries.lock(tx, decision.cancel)
         row = await queries.create(
             tx,
             kind=new.kind,

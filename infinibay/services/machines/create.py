@@ -123,6 +123,7 @@ class CreateMachine:
         username = str(earlier.input["username"])
         installation = await self._secrets.installation_for_retry(self._database, machine.id, username, password)
         async with self._database.tx() as tx:
+            await machines.lock(tx, machine.id)  # Before the operation's event, as everybody locks rows first.
             await self._secrets.keep_installation(tx, machine.id, installation)
             operation = await self._engine.submit(tx, self._operation(principal, machine.id, username))
             await change_status(tx, machine.id, MachineStatus.BUILDING, settle=True, operation_id=operation.id)

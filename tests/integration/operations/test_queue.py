@@ -9,6 +9,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from infinibay.db import events
 from infinibay.db import operations as queries
 from infinibay.db.client import Database
 from infinibay.db.rows import Operation, OperationState
@@ -277,3 +278,33 @@ async def _engine_state(database_url: str, operation_id: str) -> str | None:
 
 async def _is_done(database_url: str, operation_id: str) -> bool:
     return await _engine_state(database_url, operation_id) == "SUCCESS"
+
+
+async def test_who_cancels_waits_for_rows_before_it_writes_events(
+    engine_of: EngineMaker, host_id: str, database: Database, database_url: str
+) -> None:
+    """A deadlock otherwise: the ending of an operation holds its row while it waits for its event's number."""
+    gate, journal = Gate(), Journal()
+    engine = await engine_of(
+        OperationKind("create", (gate.step,), exclusive=True),
+        journal.kind(journal.step("cleanup"), name="destroy", exclusive=True, preempts=True),
+    )
+    machine_id = str(uuid4())
+    created = await engine.request(new("create", host_id, machine_id=machine_id))
+    await until(lambda: gate.entered == 1)
+    async with await psycopg.AsyncConnection.connect(database_url) as ending:
+        await ending.execute("SELECT 1 FROM operations WHERE id = %s FOR UPDATE", [created.id])
+        requested = asyncio.create_task(engine.request(new("destroy", host_id, machine_id=machine_id)))
+        await until(lambda: _is_waited_for(ending), what="the destroy's wait for the row")
+        async with asyncio.timeout(SECONDS):
+            await events.append(database, kind="test.other", data={})
+    destroyed = await engine.wait((await requested).id, SECONDS)
+    assert destroyed.state == OperationState.SUCCEEDED
+    assert (await engine.wait(created.id, SECONDS)).state == OperationState.CANCELLED
+
+
+async def _is_waited_for(connection: psycopg.AsyncConnection[tuple[object, ...]]) -> bool:
+    cursor = await connection.execute(
+        "SELECT 1 FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+    )
+    return await cursor.fetchone() is not None
