@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_HEAD = ("measured", "unit", "n", "product median", "p95", "bare median", "p95", "ratio", "bound", "met")
+_HEAD = ("measured", "unit", "n", "product median", "p95", "most", "bare median", "p95", "ratio", "bound", "met")
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Stat:
     count: int
     median: float
     p95: float
-    longest: float
+    most: float
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Stat:
@@ -72,6 +72,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         str(row.product.count),
         _number(row.product.median),
         _number(row.product.p95),
+        _number(row.product.most),
         *bare,
         "" if row.ratio is None else f"{row.ratio:.2f}",
         row.bound,
