@@ -56,6 +56,7 @@ class OperationEngine:
         self._database = database
         self._queue = DurableQueue(database_url)
         self._wakeups = Wakeups(database, database_url)
+        self._handing_over: set[asyncio.Task[None]] = set()
         self._worker: OperationWorker | None = None
         if role != "api":
             self._worker = OperationWorker(
@@ -89,6 +90,7 @@ class OperationEngine:
         """Interrupts what runs; it goes on at the interrupted step when a worker starts."""
         if self._worker is not None:
             await self._worker.stop()
+        await asyncio.gather(*self._handing_over)
         await self._wakeups.stop()
         await self._queue.close()
 
@@ -137,6 +139,18 @@ class OperationEngine:
                 await queries.set_enqueued(self._database, earlier.id)
         except DatabaseUnavailable as error:
             log.warning("operation.enqueue_delayed", operation_id=operation_id, error=error.message)
+
+    def hand_over(self, operation_id: str) -> None:
+        """`enqueue` for a caller who has an answer to give meanwhile. What fails here a worker's sweep does later."""
+        task = asyncio.create_task(self._hand_over(operation_id))
+        self._handing_over.add(task)
+        task.add_done_callback(self._handing_over.discard)
+
+    async def _hand_over(self, operation_id: str) -> None:
+        try:
+            await self.enqueue(operation_id)
+        except Exception:
+            log.exception("operation.not_handed_over", operation_id=operation_id)
 
     async def request(self, new: NewOperation) -> Operation:
         """`submit` in a transaction of its own and `enqueue`."""

@@ -23,9 +23,10 @@ _ME = "{ currentUser { id } }"
 
 def main() -> int:
     """0 when every bound is met."""
+    host = _host()
     with running_daemons("qemu:///system"):
         rows = asyncio.run(_measure())
-    print(f"\n{_host()}\n\n{table(rows)}")
+    print(f"\n{host}\n\n{table(rows)}")
     for what in missed(rows):
         print(f"Missed: {what}")
     return 1 if missed(rows) else 0
@@ -61,7 +62,7 @@ def _host() -> str:
     model = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name"))
     return (
         f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} processors ({model.split(': ')[1]}), {memory:.0f} GB, "
-        f"Linux {platform.release()}, Python {platform.python_version()}, load before {os.getloadavg()[2]:.1f}"
+        f"Linux {platform.release()}, Python {platform.python_version()}, load before {os.getloadavg()[0]:.1f}"
     )
 
 

@@ -6,7 +6,6 @@ answer. `planMachine` stops before the transaction.
 
 from __future__ import annotations
 
-import asyncio
 from uuid import uuid4
 
 from infinibay.core import naming
@@ -164,8 +163,9 @@ class CreateMachine:
         )
 
     async def _enqueued(self, operation_id: str, machine_id: str) -> rows.Machine:
-        """Hands the operation over and reads the machine meanwhile."""
-        _, row = await asyncio.gather(self._engine.enqueue(operation_id), machines.find(self._database, machine_id))
+        """Hands the operation over and answers with the machine meanwhile."""
+        self._engine.hand_over(operation_id)
+        row = await machines.find(self._database, machine_id)
         if row is None:
             raise Conflict("The machine was destroyed at the same moment")
         return row

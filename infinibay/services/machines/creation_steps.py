@@ -122,9 +122,8 @@ class CreationSteps:
     async def _created(self, context: StepContext, failure: Failure | None) -> None:
         machine_id = _id(context)
         if failure is None:
-            async with self._database.tx() as tx:
-                await self._secrets.installation_ended(tx, machine_id)
             await self._keeper.settle(machine_id, context.operation_id)
+            await self._secrets.installation_ended(self._database, machine_id)
         elif self._keep_failed:
             async with self._database.tx() as tx:
                 await self._secrets.creation_failed(tx, machine_id)
