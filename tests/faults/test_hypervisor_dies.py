@@ -60,7 +60,7 @@ async def test_libvirtd_dies_under_a_creation_and_a_removal(
     await _restart(daemon, moment)
 
     machines = await settled(running)
-    assert [(machine["id"], machine["status"]) for machine in machines] == [(created["id"], "running")]
+    assert [(machine["id"], machine["status"]) for machine in machines] == [(created["id"], "running")], machines
     assert_whole(running, machines)
 
     removal = asyncio.create_task(running.verb("destroyMachine", created["id"]))
