@@ -27,8 +27,8 @@ async def daemon() -> AsyncIterator[PrivateLibvirtd]:
 
 @pytest.fixture(scope="module")
 async def running(guest_iso: Path, daemon: PrivateLibvirtd) -> AsyncIterator[Product]:
-    """A product on that libvirtd, below a folder that both see."""
-    made = Product(guest_iso, "/tmp", LIBVIRT_URI=daemon.uri, LIBVIRT_NETWORK_NAME="isolated")
+    """A product on that libvirtd, below a folder that both see and that QEMU's account may pass."""
+    made = Product(guest_iso, "/var/lib", LIBVIRT_URI=daemon.uri, LIBVIRT_NETWORK_NAME="isolated")
     network = made.base / "network.xml"
     network.write_text(_NETWORK)
     assert "defined" in made.virsh("net-define", str(network))
