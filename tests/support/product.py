@@ -29,7 +29,7 @@ mutation Login($email: String!, $password: String!) { login(email: $email, passw
 """
 CREATE = """
 mutation Create($input: CreateMachineInputType!, $key: String) {
-  createMachine(input: $input, idempotencyKey: $key) { id status operation { id } }
+  createMachine(input: $input, idempotencyKey: $key) { id status operation { id } department { id } }
 }
 """
 MACHINE = """
@@ -77,9 +77,14 @@ class Product:
         self.process: subprocess.Popen[bytes] | None = None
         self._client: httpx.AsyncClient | None = None
         self._token: str | None = None
+        self._departments: set[str] = set()
 
     async def start(self, *, fault: str = "", role: str = "all") -> None:
-        """Starts the server and returns when it is ready. `fault` is `kind:step:phase`, where it kills itself."""
+        """Starts the server and returns when it is ready. `fault` is `kind:step:phase`, where it kills itself.
+
+        One that still runs, since a test failed before it ended it, is killed.
+        """
+        self._end()
         offset = self.log.stat().st_size if self.log.exists() else 0
         self.process = self._launch(role, fault)
         self.url = await until(lambda: self._url(offset), _START_SECONDS, "the server's start")
@@ -153,6 +158,7 @@ class Product:
         """Creates a small machine; its id, status and operation."""
         wanted = {**SMALL, "name": name, **changes}
         created: dict[str, Any] = (await self.ask(CREATE, {"input": wanted, "key": key}))["createMachine"]
+        self._departments.add(created["department"]["id"])
         return created
 
     async def ended(self, operation_id: str, seconds: float = 90) -> dict[str, Any]:
@@ -210,9 +216,7 @@ class Product:
 
     async def close(self) -> None:
         """Kills the server and removes everything that it made, whatever state it is in."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        self._end()
         if self._client is not None:
             await self._client.aclose()
         machines = {path.name for path in (self.base / "machines").glob("*")}
@@ -224,11 +228,16 @@ class Product:
         # Only the own ones: another test may be about to start a machine with its filter.
         for machine_id in machines:
             self.virsh("nwfilter-undefine", f"ibay-vm-{machine_id.replace('-', '')}")
-        for name in re.findall(r"ibay-department-\S+", self.virsh("nwfilter-list")):
-            self.virsh("nwfilter-undefine", name)  # Refused while another test's machine uses it.
+        for department_id in self._departments:
+            self.virsh("nwfilter-undefine", f"ibay-department-{department_id.replace('-', '')}")
         self.virsh("pool-destroy", self.pool)
         self.virsh("pool-undefine", self.pool)
         await asyncio.to_thread(shutil.rmtree, self.base, ignore_errors=True)
+
+    def _end(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
 
     def secrets_in_log(self, *secrets: str) -> list[str]:
         """Which of the texts the server wrote into its log."""
