@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,7 @@ T = TypeVar("T")
 
 _LOG_LINES = 400
 _AGENT_MARGIN_SECONDS = 5
+_START_PAUSES = (0.2, 1.0)
 _START_REMEDY = (
     "Look at the host's resources (free memory, CPUs), at the storage (QEMU's account must reach the disk and the ISO) "
     "and at the network."
@@ -97,12 +99,25 @@ class LibvirtDomains:
     async def start(self, uuid: str) -> None:
         """A failure says what to look at and what QEMU said."""
         try:
-            await self._with(Kind.START, uuid, lambda domain: domain.create())
+            await self._start_patiently(uuid)
         except (HostFailure, HypervisorRefused, Unsupported) as error:
             said = qemu_log.complaints(await self.log_tail(uuid, _LOG_LINES))
             log.error("virt.start_failed", domain=uuid, reason=error.message, qemu=said[-5:])  # noqa: TRY400
             words = f" QEMU said: {' | '.join(said[-5:])}" if said else ""
             raise type(error)(error.message, libvirt_code=error.libvirt_code, remedy=_START_REMEDY + words) from error
+
+    async def _start_patiently(self, uuid: str) -> None:
+        """Asks again after a moment for what the host lacked: libvirt chooses the port of the graphics before QEMU
+        takes it, and another program, or a guest whose start an ended daemon had begun, may have been quicker."""
+        for pause in _START_PAUSES:
+            try:
+                await self._with(Kind.START, uuid, lambda domain: domain.create())
+            except HostFailure as error:
+                log.warning("virt.start_again", domain=uuid, reason=error.message, again_in=pause)
+                await asyncio.sleep(pause)
+            else:
+                return
+        await self._with(Kind.START, uuid, lambda domain: domain.create())
 
     async def shutdown(self, uuid: str) -> None:
         # Without flags libvirt asks the agent where one is connected, and else the ACPI button.

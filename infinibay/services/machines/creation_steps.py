@@ -17,8 +17,9 @@ from infinibay.services.machines.cleanup import Cleanup
 from infinibay.services.machines.definition import Definition
 from infinibay.services.machines.installation_secrets import MachineSecrets
 from infinibay.services.machines.records import HALF_DESTROYED, change_status
+from infinibay.services.machines.starting import bring_up
 from infinibay.services.machines.status import StatusKeeper
-from infinibay.virt.api import DomainState, Hypervisor
+from infinibay.virt.api import Hypervisor
 
 CREATE = "create"
 DESTROY = "destroy"
@@ -113,10 +114,8 @@ class CreationSteps:
         await self._definition.ensure_defined(_id(context))
 
     async def _start(self, context: StepContext) -> Result:
-        domain = await self._hypervisor.domains.find(_id(context))
-        if domain is None or domain.state is DomainState.SHUTOFF:
-            await self._definition.ensure_network()
-            await self._hypervisor.domains.start(_id(context))
+        await self._definition.ensure_network()
+        await bring_up(self._hypervisor.domains, _id(context))
         return {"message": "Machine running"}
 
     async def _created(self, context: StepContext, failure: Failure | None) -> None:

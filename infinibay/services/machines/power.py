@@ -13,6 +13,7 @@ from typing import Any
 from infinibay.errors import ObjectMissing, OperationCancelled, WrongState
 from infinibay.operations.api import Failure, OperationKind, Step, StepContext
 from infinibay.services.machines.definition import Definition
+from infinibay.services.machines.starting import bring_up
 from infinibay.services.machines.status import StatusKeeper
 from infinibay.virt.api import DomainChanged, DomainInfo, DomainState, Hypervisor
 
@@ -80,12 +81,10 @@ class PowerVerbs:
         if domain.state is DomainState.CRASHED or domain.broken:
             with suppress(WrongState):
                 await self._hypervisor.domains.destroy(machine_id)
-        elif domain.state is DomainState.RUNNING:
-            return {"message": "Machine running"}
         elif domain.state is DomainState.PAUSED:
-            await self._hypervisor.domains.resume(machine_id)
-            return {"message": "Machine running"}
-        await self._hypervisor.domains.start(machine_id)
+            with suppress(WrongState):
+                await self._hypervisor.domains.resume(machine_id)
+        await bring_up(self._hypervisor.domains, machine_id)
         return {"message": "Machine running"}
 
     async def _shutdown(self, context: StepContext) -> Result:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from infinibay.db import events
 from infinibay.db.client import Database, EngineOptions
 from infinibay.errors import OperationCancelled
 from infinibay.operations.api import Failure, NewOperation, OperationKind, Step, StepContext
@@ -102,8 +101,8 @@ def new(kind: str, host_id: str, *, machine_id: str | None = None, **more: Any) 
 
 async def told(database: Database, operation_id: str, *keys: str) -> list[tuple[Any, ...]]:
     """The named values of each of an operation's events, in order."""
-    found = await events.since(database, 0, limit=1000)
-    return [tuple(data_of(event.data, keys)) for event in found if event.operationId == operation_id]
+    found = await database.event.find_many(where={"operationId": operation_id}, order={"seq": "asc"})
+    return [tuple(data_of(event.data, keys)) for event in found]
 
 
 def data_of(data: Any, keys: Iterable[str]) -> Iterable[Any]:
