@@ -24,12 +24,15 @@ from infinibay.graphql.operations.mutations import OperationMutations
 from infinibay.graphql.operations.queries import OperationQueries
 from infinibay.graphql.permissions import RULES
 from infinibay.graphql.scalars import SCALARS
+from infinibay.graphql.templates.mutations import TemplateMutations
+from infinibay.graphql.templates.queries import TemplateQueries
 
 COMMITTED = Path(__file__).with_name("schema.graphql")
 
-Query = merge_types("Query", (UserQueries, DepartmentQueries, MachineQueries, OperationQueries))
+Query = merge_types("Query", (UserQueries, DepartmentQueries, MachineQueries, OperationQueries, TemplateQueries))
 Mutation = merge_types(
-    "Mutation", (UserMutations, DepartmentMutations, MachineMutations, PowerMutations, OperationMutations)
+    "Mutation",
+    (UserMutations, DepartmentMutations, MachineMutations, PowerMutations, OperationMutations, TemplateMutations),
 )
 
 
