@@ -25,6 +25,8 @@ from tests.support.whole import PASSWORD, Whole, whole
 
 # What must not leave a trace, beside the audit trail.
 _WITHOUT_EFFECT = {"UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND", "NOT_IMPLEMENTED", "CONFLICT", "absent"}
+# At a login nobody is known yet, and after a logout nobody any more.
+_KEYED = sorted({one for one in TABLE if one.startswith("Mutation")} - {"Mutation.login", "Mutation.logout"})
 _ME = "{ currentUser { id } }"
 _LOGIN = "mutation ($email: String!, $password: String!) { login(email: $email, password: $password) { token } }"
 _ASSIGN = "mutation ($input: UpdateMachineUserInput!) { updateMachineUser(input: $input) { userId departmentId } }"
@@ -140,6 +142,23 @@ async def test_each_root_field_answers_each_caller_as_it_should(stage: Stage, fu
 
     if wanted in _WITHOUT_EFFECT or full_name.startswith("Query"):
         assert await stage.product.state() == before
+
+
+@pytest.mark.parametrize("full_name", _KEYED)
+async def test_each_mutation_with_a_key_has_one_effect_and_one_answer(stage: Stage, full_name: str) -> None:
+    await stage.restore()
+    selection = "id" if "id" in leaves(full_name) else " ".join(leaves(full_name))
+    query, variables = document(full_name, "idempotencyKey", str(uuid4()), known=stage.known, selection=selection)
+    stage.logged_out |= full_name == "Mutation.revokeSessions"
+    token = stage.product.tokens["admin"]
+    first = (await stage.product.post(query, variables, token)).json()
+    await stage.product.settled()
+    before = await stage.product.state()
+
+    assert (await stage.product.post(query, variables, token)).json() == first
+
+    await stage.product.settled()
+    assert await stage.product.state() == before
 
 
 async def test_an_administrator_does_not_reach_above_the_own_rank(stage: Stage) -> None:

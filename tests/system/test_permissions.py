@@ -13,6 +13,8 @@ from uuid import uuid4
 import pytest
 
 from tests.support.guest_iso import build_guest_iso
+from tests.support.interface import document, root_fields
+from tests.support.permission_table import CALLERS, TABLE
 from tests.support.product import EMAIL, PASSWORD, ROOT, Product
 
 VERBS = {
@@ -100,6 +102,19 @@ async def test_only_those_who_may_drive_a_machine(stage: Stage, verb: str, state
     assert isinstance(after, dict)
     assert (after["message"] == "Machine not found") is (verb == "destroyMachine")
     assert stage.state() == state
+
+
+@pytest.mark.parametrize("full_name", [one for one in root_fields() if not one.startswith("Subscription")])
+async def test_no_root_field_opens_to_whom_it_should_not(stage: Stage, full_name: str) -> None:
+    async def refusals(caller: str) -> set[str]:
+        answer = await stage.product.post(*document(full_name), token=stage.tokens[caller])
+        return {error["extensions"]["code"] for error in answer.get("errors", [])} & {"UNAUTHENTICATED", "FORBIDDEN"}
+
+    for caller in ("anonymous", "forged"):
+        assert await refusals(caller) == {"UNAUTHENTICATED"}  # For a login without credentials, too.
+    if full_name not in {"Mutation.login", "Mutation.logout"}:
+        stranger = TABLE[full_name][CALLERS.index("stranger")]
+        assert await refusals("stranger") == ({stranger} & {"FORBIDDEN"})
 
 
 async def test_nothing_is_left_of_the_machine(stage: Stage) -> None:

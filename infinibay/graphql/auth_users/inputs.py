@@ -7,7 +7,6 @@ from enum import Enum
 import strawberry
 
 from infinibay.core.access import Role
-from infinibay.db.users import OrderColumn
 from infinibay.graphql.common import OrderByDirection, given
 from infinibay.services.accounts import Person
 from infinibay.services.users import UserChanges, UserOrder
@@ -37,8 +36,8 @@ class UserOrderByInputType:
     direction: OrderByDirection | None = OrderByDirection.DESC
 
     def to_request(self) -> UserOrder:
-        column: OrderColumn = (self.field_name or UserOrderByField.CREATED_AT).value
-        return UserOrder(column, descending=self.direction is not OrderByDirection.ASC)
+        field = self.field_name or UserOrderByField.CREATED_AT
+        return UserOrder(field.value, descending=self.direction is not OrderByDirection.ASC)
 
 
 @strawberry.input

@@ -6,7 +6,6 @@ from enum import Enum
 
 import strawberry
 
-from infinibay.db.templates import OrderColumn
 from infinibay.graphql.common import OrderByDirection, given, optional_id
 from infinibay.services.template_categories import CategoryRequest
 from infinibay.services.templates import TemplateOrder, TemplateRequest
@@ -28,8 +27,8 @@ class MachineTemplateOrderBy:
     direction: OrderByDirection | None = OrderByDirection.DESC
 
     def to_request(self) -> TemplateOrder:
-        column: OrderColumn = (self.field_name or MachineTemplateOrderByField.CREATED_AT).value
-        return TemplateOrder(column, descending=self.direction is not OrderByDirection.ASC)
+        field = self.field_name or MachineTemplateOrderByField.CREATED_AT
+        return TemplateOrder(field.value, descending=self.direction is not OrderByDirection.ASC)
 
 
 @strawberry.input
