@@ -64,11 +64,11 @@ class AuthService:
         there were too many of those.
         """
         account = email_key(email)
-        attempt = await self._credentials.admit(account, address)
-        user = await users.find_by_email_key(self._database, account)
-        stored = user.passwordHash if user is not None and user.deletedAt is None else None
-        if not await self._credentials.match(attempt, password, stored) or user is None or stored is None:
-            raise Unauthenticated("Invalid credentials")
+        async with self._credentials.trial(account, address) as trial:
+            user = await users.find_by_email_key(self._database, account)
+            stored = user.passwordHash if user is not None and user.deletedAt is None else None
+            if not await trial.matches(password, stored) or user is None or stored is None:
+                raise Unauthenticated("Invalid credentials")
         if self._passwords.outdated(stored):
             renewed = await self._passwords.hash(password)
             await users.replace_password_hash(self._database, user.id, stored, renewed)

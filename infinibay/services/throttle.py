@@ -1,23 +1,25 @@
 """Slowing down whoever guesses passwords, without letting strangers lock anybody out; in this process's memory.
 
-A login counts as failed until it succeeded. An address from which an account was logged into is known to that account;
-all others are strangers to it. Within five minutes
+An address from which an account was logged into is known to that account; all others are strangers to it. Within five
+minutes
 
 - one address fails 10 times with one account, whatever happens elsewhere: more is refused;
 - all strangers together fail 30 times with one account, and one address 50 times with accounts that it is a stranger
   to: more is refused, to strangers alone;
 - beyond 500 failures of strangers over all accounts each stranger waits three seconds; nobody is refused for them.
 
-So guesses from elsewhere never keep the owner out at a known address. What is known and counted ends with the process,
-and several API processes each count for themselves.
+So guesses from elsewhere never keep the owner out at a known address. A login that could be one too many, if all that run
+failed, waits for their end. What is known and counted ends with the process, and several API processes each count for
+themselves.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import ipaddress
 import time
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
@@ -35,42 +37,65 @@ _IPV6_NETWORK = 64
 
 @dataclass(frozen=True)
 class Attempt:
-    """A counted attempt; the login waits `delay` seconds before it goes on."""
+    """A login that runs; it waits `delay` seconds before it goes on."""
 
     pair: tuple[bytes, str]
-    at: float
     known: bool
     delay: float
 
 
 class LoginThrottle:
-    """Counts attempts by account and address; the same for accounts that do not exist."""
+    """Counts logins by account and address; the same for accounts that do not exist."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._failures = _Failures()
+        self._running: Counter[Hashable] = Counter()
         self._known: OrderedDict[tuple[bytes, str], None] = OrderedDict()
+        self._ended = asyncio.Event()
 
-    def attempt(self, account: str, address: str) -> Attempt:
-        """Counts an attempt. Raises TooManyRequests beyond the limits; a refused attempt is not counted."""
-        now = self._clock()
+    async def begin(self, account: str, address: str) -> Attempt:
+        """Lets a login begin, which must then `end`. Raises TooManyRequests beyond the limits."""
         pair = _pair(account, address)
+        while not self._has_room(pair):
+            await self._ended.wait()
         known = pair in self._known
-        for bucket, limit in _limits(pair, known=known).items():
-            if self._failures.count(bucket, now) >= limit:
-                raise TooManyRequests("Too many failed logins; wait a few minutes and try again")
-        slow = not known and self._failures.count(None, now) >= GLOBAL_LIMIT
-        for bucket in _buckets(pair, known=known):
-            self._failures.add(bucket, now)
-        return Attempt(pair, now, known, SLOW_SECONDS if slow else 0.0)
+        slow = not known and self._failures.count(None, self._clock()) >= GLOBAL_LIMIT
+        self._running.update(_limits(pair, known=known))
+        return Attempt(pair, known, SLOW_SECONDS if slow else 0.0)
 
-    def succeeded(self, attempt: Attempt) -> None:
-        """Takes the attempt back, forgets the address's failures with this account, and knows the address."""
-        for bucket in _buckets(attempt.pair, known=attempt.known):
-            self._failures.remove(bucket, attempt.at)
-        self._failures.forget(attempt.pair)
-        self._known[attempt.pair] = None
-        self._known.move_to_end(attempt.pair)
+    def end(self, attempt: Attempt, *, matched: bool | None) -> None:
+        """Counts what became of it; None when no password was compared.
+
+        A match forgets the address's failures with this account, and makes the address known to it.
+        """
+        limits = _limits(attempt.pair, known=attempt.known)
+        self._running.subtract(limits)
+        for bucket in limits:
+            if self._running[bucket] <= 0:
+                del self._running[bucket]
+        if matched:
+            self._failures.forget(attempt.pair)
+            self._know(attempt.pair)
+        elif matched is False:
+            for bucket in limits if attempt.known else (*limits, None):
+                self._failures.add(bucket, self._clock())
+        self._ended.set()
+        self._ended = asyncio.Event()
+
+    def _has_room(self, pair: tuple[bytes, str]) -> bool:
+        """False when that depends on logins that run. Raises TooManyRequests."""
+        now, room = self._clock(), True
+        for bucket, limit in _limits(pair, known=pair in self._known).items():
+            failed = self._failures.count(bucket, now)
+            if failed >= limit:
+                raise TooManyRequests("Too many failed logins; wait a few minutes and try again")
+            room = room and failed + self._running[bucket] < limit
+        return room
+
+    def _know(self, pair: tuple[bytes, str]) -> None:
+        self._known[pair] = None
+        self._known.move_to_end(pair)
         while len(self._known) > _MOST_KEPT:
             self._known.popitem(last=False)
 
@@ -98,11 +123,6 @@ class _Failures:
         while len(self._moments) > _MOST_KEPT:
             self._moments.popitem(last=False)
 
-    def remove(self, bucket: Hashable, at: float) -> None:
-        moments = self._moments.get(bucket)
-        if moments is not None and at in moments:
-            moments.remove(at)
-
     def forget(self, bucket: Hashable) -> None:
         self._moments.pop(bucket, None)
 
@@ -126,12 +146,7 @@ def _network(address: str) -> str:
 
 
 def _limits(pair: tuple[bytes, str], *, known: bool) -> dict[Hashable, int]:
+    """Where a login is counted, and up to which number of failures."""
     account, address = pair
     mine: dict[Hashable, int] = {pair: PAIR_LIMIT}
     return mine if known else {**mine, account: ACCOUNT_LIMIT, address: ADDRESS_LIMIT}
-
-
-def _buckets(pair: tuple[bytes, str], *, known: bool) -> tuple[Hashable, ...]:
-    """Where an attempt is counted; strangers' attempts also over all accounts."""
-    limits = tuple(_limits(pair, known=known))
-    return limits if known else (*limits, None)

@@ -109,10 +109,10 @@ class UserService:
             return None
         compared = None
         if user.id == principal.user_id:
-            attempt = await self._credentials.admit(user.emailKey, address)
             compared = user.passwordHash
-            if not await self._credentials.match(attempt, changes.current_password or "", compared):
-                raise BadUserInput(FieldProblem("currentPassword", "Current password is incorrect"))
+            async with self._credentials.trial(user.emailKey, address) as trial:
+                if not await trial.matches(changes.current_password or "", compared):
+                    raise BadUserInput(FieldProblem("currentPassword", "Current password is incorrect"))
         return _Renewal(await self._passwords.hash(changes.password), compared)
 
     async def _write(

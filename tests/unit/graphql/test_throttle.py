@@ -45,89 +45,108 @@ def throttle(clock: Clock) -> LoginThrottle:
     return LoginThrottle(clock)
 
 
-def admitted(throttle: LoginThrottle, account: str, address: str, times: int) -> int:
-    """How many of so many attempts are admitted."""
+async def failed(throttle: LoginThrottle, account: str, address: str, times: int = 1) -> int:
+    """How many of so many wrong passwords are looked at."""
     count = 0
     for _ in range(times):
         try:
-            throttle.attempt(account, address)
+            attempt = await throttle.begin(account, address)
         except TooManyRequests:
             continue
+        throttle.end(attempt, matched=False)
         count += 1
     return count
 
 
-def test_an_address_fails_ten_times_with_an_account(throttle: LoginThrottle, clock: Clock) -> None:
-    assert admitted(throttle, "a", HOME, 25) == PAIR_LIMIT
+async def succeeded(throttle: LoginThrottle, account: str, address: str) -> float:
+    """Logs in; the delay."""
+    attempt = await throttle.begin(account, address)
+    throttle.end(attempt, matched=True)
+    return attempt.delay
+
+
+async def test_an_address_fails_ten_times_with_an_account(throttle: LoginThrottle, clock: Clock) -> None:
+    assert await failed(throttle, "a", HOME, 25) == PAIR_LIMIT
     with pytest.raises(TooManyRequests, match="wait a few minutes"):
-        throttle.attempt("a", HOME)
-    assert admitted(throttle, "b", HOME, 1) == 1
+        await throttle.begin("a", HOME)
+    assert await failed(throttle, "b", HOME) == 1
     clock.now += PERIOD_SECONDS + 1
-    assert admitted(throttle, "a", HOME, 25) == PAIR_LIMIT
+    assert await failed(throttle, "a", HOME, 25) == PAIR_LIMIT
 
 
-def test_strangers_together_do_not_lock_a_known_address_out(throttle: LoginThrottle) -> None:
-    throttle.succeeded(throttle.attempt("a", HOME))
-    strangers = [f"198.51.100.{number}" for number in range(100)]
-    assert sum(admitted(throttle, "a", address, 10) for address in strangers) == ACCOUNT_LIMIT
-    assert admitted(throttle, "a", ELSEWHERE, 1) == 0
-    assert admitted(throttle, "a", HOME, 25) == PAIR_LIMIT
-    assert admitted(throttle, "b", ELSEWHERE, 1) == 1
+async def test_strangers_together_do_not_lock_a_known_address_out(throttle: LoginThrottle) -> None:
+    await succeeded(throttle, "a", HOME)
+    assert sum([await failed(throttle, "a", f"198.51.100.{one}", 10) for one in range(100)]) == ACCOUNT_LIMIT
+    assert await failed(throttle, "a", ELSEWHERE) == 0
+    assert await failed(throttle, "a", HOME, 25) == PAIR_LIMIT
+    assert await failed(throttle, "b", ELSEWHERE) == 1
 
 
-def test_an_address_tries_many_accounts_only_so_often(throttle: LoginThrottle) -> None:
-    throttle.succeeded(throttle.attempt("mine", ELSEWHERE))
-    assert sum(admitted(throttle, f"account {number}", ELSEWHERE, 1) for number in range(200)) == ADDRESS_LIMIT
-    assert admitted(throttle, "mine", ELSEWHERE, 1) == 1
-    assert admitted(throttle, "account", HOME, 1) == 1
+async def test_an_address_tries_many_accounts_only_so_often(throttle: LoginThrottle) -> None:
+    await succeeded(throttle, "mine", ELSEWHERE)
+    assert sum([await failed(throttle, f"account {one}", ELSEWHERE) for one in range(200)]) == ADDRESS_LIMIT
+    assert await failed(throttle, "mine", ELSEWHERE) == 1
+    assert await failed(throttle, "account", HOME) == 1
 
 
-def test_a_flood_of_strangers_slows_strangers_and_refuses_nobody(throttle: LoginThrottle, clock: Clock) -> None:
-    throttle.succeeded(throttle.attempt("mine", HOME))
-    for number in range(GLOBAL_LIMIT):
-        assert throttle.attempt(f"account {number}", f"10.0.{number // 250}.{number % 250}").delay == 0
-    assert throttle.attempt("new", "10.1.0.1").delay == SLOW_SECONDS
-    assert throttle.attempt("mine", ELSEWHERE).delay == SLOW_SECONDS
-    assert throttle.attempt("mine", HOME).delay == 0
+async def test_a_flood_of_strangers_slows_strangers_and_refuses_nobody(throttle: LoginThrottle, clock: Clock) -> None:
+    await succeeded(throttle, "mine", HOME)
+    for one in range(GLOBAL_LIMIT):
+        assert await failed(throttle, f"account {one}", f"10.0.{one // 250}.{one % 250}") == 1
+    assert await succeeded(throttle, "new", "10.1.0.1") == SLOW_SECONDS
+    assert await succeeded(throttle, "mine", ELSEWHERE) == SLOW_SECONDS
+    assert await succeeded(throttle, "mine", HOME) == 0
     clock.now += PERIOD_SECONDS + 1
-    assert throttle.attempt("new", "10.1.0.1").delay == 0
+    assert await succeeded(throttle, "other", "10.1.0.1") == 0
 
 
-def test_successes_do_not_use_the_limits_up(throttle: LoginThrottle) -> None:
-    for number in range(GLOBAL_LIMIT * 2):
-        throttle.succeeded(throttle.attempt(f"account {number % 7}", f"10.0.0.{number % 200}"))
-    assert throttle.attempt("new", "10.0.0.1").delay == 0
+async def test_successes_do_not_use_the_limits_up(throttle: LoginThrottle) -> None:
+    for one in range(GLOBAL_LIMIT * 2):
+        await succeeded(throttle, f"account {one % 7}", f"10.0.0.{one % 200}")
+    assert await succeeded(throttle, "new", "10.0.0.1") == 0
 
 
-def test_an_own_account_does_not_buy_guesses_at_others(throttle: LoginThrottle) -> None:
+async def test_an_own_account_does_not_buy_guesses_at_others(throttle: LoginThrottle) -> None:
     guesses = 0
     for _ in range(20):
-        throttle.succeeded(throttle.attempt("mine", ELSEWHERE))
-        guesses += admitted(throttle, "victim", ELSEWHERE, 5)
+        await succeeded(throttle, "mine", ELSEWHERE)
+        guesses += await failed(throttle, "victim", ELSEWHERE, 5)
     assert guesses == PAIR_LIMIT
 
 
-def test_an_ipv6_network_counts_as_one_address(throttle: LoginThrottle) -> None:
-    addresses = [f"2001:db8:1:2::{number:x}%eth0" for number in range(20)]
-    assert sum(admitted(throttle, "a", address, 1) for address in addresses) == PAIR_LIMIT
-    assert admitted(throttle, "a", "2001:db8:1:3::1", 1) == 1
-    assert admitted(throttle, "b", "::ffff:192.0.2.1", 5) + admitted(throttle, "b", HOME, 25) == PAIR_LIMIT
+async def test_an_ipv6_network_counts_as_one_address(throttle: LoginThrottle) -> None:
+    addresses = [f"2001:db8:1:2::{one:x}%eth0" for one in range(20)]
+    assert sum([await failed(throttle, "a", address) for address in addresses]) == PAIR_LIMIT
+    assert await failed(throttle, "a", "2001:db8:1:3::1") == 1
+    mapped = await failed(throttle, "b", "::ffff:192.0.2.1", 5)
+    assert mapped + await failed(throttle, "b", HOME, 25) == PAIR_LIMIT
 
 
-def test_what_is_kept_has_an_end(throttle: LoginThrottle) -> None:
-    for number in range(15_000):
-        throttle.succeeded(throttle.attempt("x" * 5000 + str(number), f"10.{number % 250}.0.1"))
-    assert len(throttle._known) == 10_000
-    assert len(throttle._failures._moments) <= 10_000
+async def test_what_is_kept_has_an_end(throttle: LoginThrottle) -> None:
+    for one in range(11_000):
+        await succeeded(throttle, "x" * 5000 + str(one), f"10.{one % 250}.0.1")
+        await failed(throttle, f"account {one}", f"10.0.{one // 250}.{one % 250}")
+    assert len(throttle._known) == len(throttle._failures._moments) == 10_000
     assert max(len(account) for account, _ in throttle._known) == 16
+    assert throttle._running == {}
 
 
-async def test_a_wrong_password_many_times_at_once(api: Api, throttle: LoginThrottle, clock: Clock) -> None:
+async def test_what_failed_by_itself_is_no_wrong_password(throttle: LoginThrottle) -> None:
+    for _ in range(PAIR_LIMIT * 2):
+        throttle.end(await throttle.begin("a", HOME), matched=None)
+    assert await failed(throttle, "a", HOME, 25) == PAIR_LIMIT
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_many_wrong_passwords_at_once(api: Api, throttle: LoginThrottle, clock: Clock, known: bool) -> None:
     user = await _user(api)
     auth = auth_service(api.database, quick_passwords(), throttle=throttle)
-    guesses = [auth.login(user, "wrong password", ELSEWHERE) for _ in range(25)]
+    if known:
+        await auth.login(user, PASSWORD, ELSEWHERE)
+    guesses = [auth.login(user, "wrong password", ELSEWHERE) for _ in range(100)]
     outcomes = await asyncio.gather(*guesses, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes].count(Unauthenticated) == PAIR_LIMIT
+    assert [type(outcome) for outcome in outcomes].count(TooManyRequests) == 100 - PAIR_LIMIT
     with pytest.raises(TooManyRequests):
         await auth.login(user, PASSWORD, ELSEWHERE)
     await auth.login(user, PASSWORD, HOME)
@@ -135,10 +154,17 @@ async def test_a_wrong_password_many_times_at_once(api: Api, throttle: LoginThro
     await auth.login(user, PASSWORD, ELSEWHERE)
 
 
+async def test_many_right_passwords_at_once(api: Api, throttle: LoginThrottle) -> None:
+    user = await _user(api)
+    auth = auth_service(api.database, quick_passwords(), throttle=throttle)
+    results = await asyncio.gather(*(auth.login(user, PASSWORD, HOME) for _ in range(60)))
+    assert len({result.token for result in results}) == 60
+
+
 async def test_the_right_password_waits_where_strangers_are_slowed_down(api: Api) -> None:
     class Slow(LoginThrottle):
-        def attempt(self, account: str, address: str) -> Attempt:
-            return replace(super().attempt(account, address), delay=0.05)
+        async def begin(self, account: str, address: str) -> Attempt:
+            return replace(await super().begin(account, address), delay=0.05)
 
     auth = auth_service(api.database, quick_passwords(), throttle=Slow())
     began = time.perf_counter()
