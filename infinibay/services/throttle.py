@@ -8,9 +8,9 @@ minutes
   to: more is refused, to strangers alone;
 - beyond 500 failures of strangers over all accounts each stranger waits three seconds; nobody is refused for them.
 
-So guesses from elsewhere never keep the owner out at a known address. A login that could be one too many, if all that run
-failed, waits for their end. What is known and counted ends with the process, and several API processes each count for
-themselves.
+So guesses from elsewhere never keep the owner out at a known address. A login that could be one too many, if all that
+run failed, waits for their end. What is known and counted ends with the process, and several API processes each count
+for themselves.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class LoginThrottle:
             await self._ended.wait()
         known = pair in self._known
         slow = not known and self._failures.count(None, self._clock()) >= GLOBAL_LIMIT
-        self._running.update(_limits(pair, known=known))
+        self._running.update(tuple(_limits(pair, known=known)))
         return Attempt(pair, known, SLOW_SECONDS if slow else 0.0)
 
     def end(self, attempt: Attempt, *, matched: bool | None) -> None:
@@ -69,10 +69,10 @@ class LoginThrottle:
 
         A match forgets the address's failures with this account, and makes the address known to it.
         """
-        limits = _limits(attempt.pair, known=attempt.known)
+        limits = tuple(_limits(attempt.pair, known=attempt.known))
         self._running.subtract(limits)
         for bucket in limits:
-            if self._running[bucket] <= 0:
+            if not self._running[bucket]:
                 del self._running[bucket]
         if matched:
             self._failures.forget(attempt.pair)

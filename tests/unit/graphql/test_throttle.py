@@ -131,6 +131,22 @@ async def test_what_is_kept_has_an_end(throttle: LoginThrottle) -> None:
     assert throttle._running == {}
 
 
+async def test_as_many_run_at_once_as_may_fail(throttle: LoginThrottle) -> None:
+    begun = [await throttle.begin("a", HOME) for _ in range(PAIR_LIMIT)]
+    waiting = [asyncio.create_task(throttle.begin("a", HOME)) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert [task.done() for task in waiting] == [False] * 3
+    throttle.end(begun.pop(), matched=True)
+    done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    assert len(done) == 1
+    throttle.end(done.pop().result(), matched=False)
+    for attempt in begun:
+        throttle.end(attempt, matched=False)
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(one) for one in outcomes].count(TooManyRequests) == 2
+    assert throttle._running == {}
+
+
 async def test_what_failed_by_itself_is_no_wrong_password(throttle: LoginThrottle) -> None:
     for _ in range(PAIR_LIMIT * 2):
         throttle.end(await throttle.begin("a", HOME), matched=None)
