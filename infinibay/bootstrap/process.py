@@ -11,14 +11,11 @@ from typing import Literal
 from infinibay.bootstrap.foundation import Foundation, foundation
 from infinibay.bootstrap.machines import MachineParts, machine_parts
 from infinibay.bootstrap.services import build_services
-from infinibay.core import naming
-from infinibay.db import departments
-from infinibay.errors import UniqueViolation
 from infinibay.operations.api import FaultPoints
 from infinibay.operations.engine import OperationEngine
 from infinibay.services.accounts import AccountService
 from infinibay.services.container import Services
-from infinibay.services.machines.validation import DEFAULT_DEPARTMENT
+from infinibay.services.first_start import lay_first_things
 from infinibay.services.passwords import Passwords
 from infinibay.services.readiness import Readiness
 from infinibay.services.worker import HostWorker
@@ -73,14 +70,9 @@ def _engine(base: Foundation, parts: MachineParts, role: Role, faults: FaultPoin
 
 
 async def _first_start(base: Foundation, passwords: Passwords) -> None:
-    """The first administrator and the department that machines belong to by default."""
+    """The first administrator, the department that machines belong to by default, and the first templates."""
     settings = base.settings
     accounts = AccountService(base.database, passwords, settings.first_admin_file)
     terminal = sys.stderr if sys.stderr.isatty() else None
     await accounts.ensure_first_admin(settings.default_admin_email, settings.default_admin_password, terminal)
-    key = naming.name_key(DEFAULT_DEPARTMENT)
-    if await departments.find_by_name_key(base.database, key) is None:
-        try:
-            await departments.create(base.database, DEFAULT_DEPARTMENT, key)
-        except UniqueViolation:
-            return  # Another process of the product starts at the same time.
+    await lay_first_things(base.database)

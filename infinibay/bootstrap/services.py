@@ -7,9 +7,11 @@ from datetime import timedelta
 from infinibay.bootstrap.foundation import Foundation
 from infinibay.bootstrap.machines import MachineParts
 from infinibay.operations.engine import OperationEngine
+from infinibay.services.accounts import AccountService
 from infinibay.services.audit import AuditService
 from infinibay.services.auth import AuthService, token_key
 from infinibay.services.container import Services
+from infinibay.services.credentials import Credentials
 from infinibay.services.department_removal import DepartmentRemover
 from infinibay.services.departments import DepartmentService
 from infinibay.services.events import EventsService
@@ -20,6 +22,10 @@ from infinibay.services.machines.service import MachineService
 from infinibay.services.machines.validation import Validation
 from infinibay.services.operations import OperationsService
 from infinibay.services.passwords import Passwords
+from infinibay.services.template_categories import TemplateCategoryService
+from infinibay.services.templates import TemplateService
+from infinibay.services.throttle import LoginThrottle
+from infinibay.services.users import UserService
 
 
 def build_services(base: Foundation, parts: MachineParts, engine: OperationEngine, passwords: Passwords) -> Services:
@@ -37,10 +43,15 @@ def build_services(base: Foundation, parts: MachineParts, engine: OperationEngin
         power_off_seconds=settings.infinibay_power_off_seconds,
         graphic_host=settings.graphic_host,
     )
+    credentials = Credentials(passwords, LoginThrottle())
+    accounts = AccountService(database, passwords, settings.first_admin_file)
     return Services(
-        auth=AuthService(database, passwords, key, lifetime=timedelta(hours=settings.token_hours)),
+        auth=AuthService(database, passwords, credentials, key, lifetime=timedelta(hours=settings.token_hours)),
+        users=UserService(database, passwords, credentials, accounts),
         machines=machines,
         departments=DepartmentService(database, DepartmentRemover(engine, base.host.id)),
+        templates=TemplateService(database),
+        template_categories=TemplateCategoryService(database),
         operations=OperationsService(database, engine),
         events=EventsService(database),
         idempotency=IdempotencyService(database, base.locks, key),

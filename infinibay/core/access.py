@@ -62,3 +62,8 @@ def may_edit_user(principal: Principal, target_id: str, target_role: Role) -> bo
     if target_id == principal.user_id:
         return True
     return principal.is_admin and Rank[principal.role.name] >= Rank[target_role.name]
+
+
+def may_grant(principal: Principal, role: Role) -> bool:
+    """Administrators give roles up to their own rank."""
+    return principal.is_admin and Rank[principal.role.name] >= Rank[role.name]

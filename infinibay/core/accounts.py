@@ -10,6 +10,7 @@ LONGEST_EMAIL = 254
 SHORTEST_PASSWORD = 8
 LONGEST_PASSWORD = 256
 LONGEST_NAME = 100
+LONGEST_AVATAR = 2048
 
 
 def email_key(email: str) -> str:
@@ -49,3 +50,19 @@ def name_problem(name: str, field: str) -> FieldProblem | None:
     if any(unicodedata.category(c) in {"Cc", "Cs"} for c in name):
         return FieldProblem(field, "A name has no control characters")
     return None
+
+
+def avatar_problem(avatar: str, field: str = "avatar") -> FieldProblem | None:
+    """What is wrong with the name or address of a picture, if anything."""
+    if len(avatar) > LONGEST_AVATAR:
+        return FieldProblem(field, f"An avatar has at most {LONGEST_AVATAR} characters")
+    if any(unicodedata.category(c) in {"Cc", "Cs"} for c in avatar):
+        return FieldProblem(field, "An avatar has no control characters")
+    return None
+
+
+def confirmation_problem(password: str, confirmation: str | None) -> FieldProblem | None:
+    """A new password is sent twice."""
+    if password == confirmation:
+        return None
+    return FieldProblem("passwordConfirmation", "Password and password confirmation do not match")

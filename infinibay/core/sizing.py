@@ -15,6 +15,10 @@ PASSWORD_LENGTH = 128
 MOST_CORES = 255
 MOST_RAM_GB = 4096
 MOST_DISK_GB = 65536
+DESCRIPTION_LENGTH = 1000
+MOST_TEMPLATE_CORES = 64
+MOST_TEMPLATE_RAM_GB = 512
+MOST_TEMPLATE_DISK_GB = 1024
 
 _LINUX_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _WINDOWS_USER_LENGTH = 20
@@ -89,6 +93,28 @@ def size_problems(cores: int, ram_gb: int, disk_gb: int) -> list[FieldProblem]:
         for field, unit, value, most in sizes
         if not 1 <= value <= most
     ]
+
+
+def template_size_problems(cores: int, ram_gb: int, storage_gb: int) -> list[FieldProblem]:
+    """Sizes that a template may not have."""
+    sizes = (
+        ("cores", "Cores", cores, MOST_TEMPLATE_CORES),
+        ("ram", "RAM", ram_gb, MOST_TEMPLATE_RAM_GB),
+        ("storage", "Storage", storage_gb, MOST_TEMPLATE_DISK_GB),
+    )
+    return [
+        FieldProblem(field, f"{title} must be between 1 and {most}")
+        for field, title, value, most in sizes
+        if not 1 <= value <= most
+    ]
+
+
+def description_problems(field: str, description: str) -> list[FieldProblem]:
+    """A description of a template or category: at most 1000 characters when trimmed, on any number of lines."""
+    length = len(description.strip())
+    if length > DESCRIPTION_LENGTH:
+        return [FieldProblem(field, f"The description must have at most {DESCRIPTION_LENGTH} characters, not {length}")]
+    return []
 
 
 def host_verdict(

@@ -239,9 +239,5 @@ async def delete(tx: Database, machine_id: str) -> bool:
     return await tx.machine.delete_many(where={"id": machine_id}) > 0
 
 
-async def template_by_id(db: Database, template_id: str) -> rows.MachineTemplate | None:
-    return await db.machinetemplate.find_unique(where={"id": template_id})
-
-
 async def applications_by_ids(db: Database, ids: Sequence[str]) -> list[rows.Application]:
     return await db.application.find_many(where={"id": {"in": list(ids)}})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import TypeVar
 from uuid import UUID
 
 import strawberry
@@ -13,6 +14,7 @@ from infinibay.services.machines.requests import Outcome
 
 LARGEST_PAGE = 1000
 _NOBODY = str(UUID(int=0))
+T = TypeVar("T")
 
 
 @strawberry.enum
@@ -39,10 +41,10 @@ class SuccessType:
         return cls(success=outcome.success, message=outcome.message)
 
 
-def window(pagination: PaginationInputType | None) -> tuple[int | None, int]:
-    """How many to take and to skip; no pagination means all. Raises BadUserInput."""
+def window(pagination: PaginationInputType | None, default: int | None = None) -> tuple[int | None, int]:
+    """How many to take and to skip; no pagination means the first `default`, or all. Raises BadUserInput."""
     if not pagination:
-        return None, 0
+        return default, 0
     take = 20 if pagination.take is None else pagination.take
     return _within("pagination.take", take, 0, LARGEST_PAGE), _within("pagination.skip", pagination.skip or 0, 0, None)
 
@@ -67,3 +69,8 @@ def known_id(text: str) -> str:
 def optional_id(text: str | None) -> str | None:
     """The same for an id that may be left out; an empty one counts as left out."""
     return known_id(text) if text else None
+
+
+def given(value: T | None) -> T | None:
+    """None for what the client left out."""
+    return None if value is strawberry.UNSET else value

@@ -15,12 +15,14 @@ from infinibay.services.container import Services
 
 @dataclass
 class Context:
-    """One request: who asks, or why nobody does (`refusal`), and the batches of its nested fields."""
+    """One request: who asks, or why nobody does (`refusal`), from which network address, and the batches of its nested
+    fields."""
 
     services: Services
     principal: Principal | None
     graphic_host: str
     refusal: InfinibayError | None = None
+    address: str = ""
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:

@@ -9,9 +9,13 @@ from infinibay.graphql.context import Context
 RULES: dict[str, Rule] = {
     # auth-users
     "Query.currentUser": Rule.USER,
+    "Query.user": Rule.ADMIN,
+    "Query.users": Rule.ADMIN,
     "Mutation.login": Rule.PUBLIC,
     "Mutation.logout": Rule.USER,
     "Mutation.revokeSessions": Rule.USER,
+    "Mutation.createUser": Rule.ADMIN,
+    "Mutation.updateUser": Rule.USER,
     # departments
     "Query.departments": Rule.USER,
     "Query.department": Rule.USER,
@@ -47,6 +51,17 @@ RULES: dict[str, Rule] = {
     "Query.operations": Rule.USER,
     "Query.machineEvents": Rule.USER,
     "Mutation.cancelOperation": Rule.USER,
+    # templates
+    "Query.machineTemplate": Rule.ADMIN,
+    "Query.machineTemplates": Rule.ADMIN,
+    "Query.machineTemplateCategory": Rule.ADMIN,
+    "Query.machineTemplateCategories": Rule.ADMIN,
+    "Mutation.createMachineTemplate": Rule.ADMIN,
+    "Mutation.updateMachineTemplate": Rule.ADMIN,
+    "Mutation.destroyMachineTemplate": Rule.ADMIN,
+    "Mutation.createMachineTemplateCategory": Rule.ADMIN,
+    "Mutation.updateMachineTemplateCategory": Rule.ADMIN,
+    "Mutation.destroyMachineTemplateCategory": Rule.ADMIN,
 }
 
 

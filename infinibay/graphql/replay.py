@@ -1,6 +1,7 @@
 """The answers of mutations as they are kept under an idempotency key, and made again from it.
 
-Machines and operations are kept by id and shown as they are now; everything else is small and kept whole.
+Machines, operations, users, templates and categories are kept by id and shown as they are now; everything else is small
+and kept whole.
 """
 
 from __future__ import annotations
@@ -10,21 +11,29 @@ from typing import Any
 import strawberry
 
 from infinibay.errors import InfinibayError, NotFound
+from infinibay.graphql.auth_users.types import UserType
 from infinibay.graphql.common import SuccessType
 from infinibay.graphql.context import Context
 from infinibay.graphql.departments.types import DepartmentType
 from infinibay.graphql.machines.types import CommandExecutionResponseType, Machine
 from infinibay.graphql.operations.types import Operation
 from infinibay.graphql.scalars import DateTimeISO, print_moment, read_moment
+from infinibay.graphql.templates.types import MachineTemplateCategoryType, MachineTemplateType
+
+_BY_ID: dict[type, str] = {
+    Machine: "machine",
+    Operation: "operation",
+    UserType: "user",
+    MachineTemplateType: "template",
+    MachineTemplateCategoryType: "category",
+}
 
 
 def frozen(result: object) -> dict[str, Any]:
     """JSON without secrets. Raises InfinibayError for a type that has no way to be kept yet."""
     match result:
-        case Machine():
-            return {"machine": str(result.id)}
-        case Operation():
-            return {"operation": str(result.id)}
+        case Machine() | Operation() | UserType() | MachineTemplateType() | MachineTemplateCategoryType():
+            return {_BY_ID[type(result)]: str(result.id)}
         case DepartmentType():
             return {"department": {**strawberry.asdict(result), "created_at": print_moment(result.created_at)}}
         case SuccessType():
@@ -38,19 +47,11 @@ def frozen(result: object) -> dict[str, Any]:
 
 
 async def thawed(context: Context, outcome: dict[str, Any]) -> object:
-    """The answer that `frozen` took. NotFound when its machine or operation is gone meanwhile."""
+    """The answer that `frozen` took. NotFound when what is kept by id is gone meanwhile."""
     ((kind, kept),) = outcome.items()
     match kind:
-        case "machine":
-            machine = await context.services.machines.find(context.caller, kept)
-            if machine is None:
-                raise NotFound("The machine of the first answer is gone")
-            return Machine.from_row(machine, context.graphic_host)
-        case "operation":
-            operation = await context.services.operations.find(context.caller, kept)
-            if operation is None:
-                raise NotFound("The operation of the first answer is gone")
-            return Operation.from_row(operation)
+        case "machine" | "operation" | "user" | "template" | "category":
+            return await _as_it_is(context, kind, kept)
         case "department":
             return DepartmentType(**{**kept, "created_at": DateTimeISO(read_moment(kept["created_at"]))})
         case "success":
@@ -59,3 +60,23 @@ async def thawed(context: Context, outcome: dict[str, Any]) -> object:
             return CommandExecutionResponseType(**kept)
         case _:
             return kept
+
+
+async def _as_it_is(context: Context, kind: str, kept: str) -> object:
+    services, caller = context.services, context.caller
+    match kind:
+        case "machine":
+            if machine := await services.machines.find(caller, kept):
+                return Machine.from_row(machine, context.graphic_host)
+        case "operation":
+            if operation := await services.operations.find(caller, kept):
+                return Operation.from_row(operation)
+        case "user":
+            return UserType.from_row(await services.users.find(kept))
+        case "template":
+            if template := await services.templates.find(kept):
+                return MachineTemplateType.from_result(template)
+        case "category":
+            if category := await services.template_categories.find(kept):
+                return MachineTemplateCategoryType.from_result(category)
+    raise NotFound(f"The {kind} of the first answer is gone")

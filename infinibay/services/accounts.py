@@ -2,20 +2,47 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from infinibay.core.access import Role
-from infinibay.core.accounts import email_key, email_problem, name_problem, password_problem
-from infinibay.db import rows, sessions, users
+from infinibay.core.accounts import avatar_problem, email_key, email_problem, name_problem, password_problem
+from infinibay.db import events, rows, sessions, users
 from infinibay.db.client import Database
-from infinibay.errors import BadUserInput, Conflict, NotFound, SettingError, UniqueViolation
+from infinibay.errors import BadUserInput, Conflict, FieldProblem, NotFound, SettingError, UniqueViolation
 from infinibay.log import get_logger
 from infinibay.secrets import random_password
+from infinibay.services import idempotency
 from infinibay.services.passwords import Passwords
 
 log = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Person:
+    """A wish for a user."""
+
+    email: str
+    password: str = field(repr=False)
+    first_name: str
+    last_name: str
+    role: Role
+    avatar: str | None = None
+
+    def problems(self) -> list[FieldProblem]:
+        """Every wrong field."""
+        found = (
+            email_problem(self.email),
+            password_problem(self.password),
+            name_problem(self.first_name, "firstName"),
+            name_problem(self.last_name, "lastName"),
+            avatar_problem(self.avatar or ""),
+        )
+        return [problem for problem in found if problem is not None]
 
 
 class AccountService:
@@ -43,7 +70,7 @@ class AccountService:
                 return False
             if password is None and terminal is None:
                 self._write_first_admin(email, chosen)
-            await self._insert(tx, email, hashed, ("Infinibay", "Administrator"), Role.SUPER_ADMIN)
+            await insert(tx, Person(email, chosen, "Infinibay", "Administrator", Role.SUPER_ADMIN), hashed)
         if password is None and terminal is not None:
             terminal.write(f"\nFirst administrator: {email}\nPassword (shown only now): {chosen}\n\n")
             terminal.flush()
@@ -52,17 +79,13 @@ class AccountService:
 
     async def create_user(self, email: str, password: str, *, first_name: str, last_name: str, role: Role) -> rows.User:
         """Raises BadUserInput naming every wrong field, Conflict when the address is taken."""
-        problems = (
-            email_problem(email),
-            password_problem(password),
-            name_problem(first_name, "firstName"),
-            name_problem(last_name, "lastName"),
-        )
-        if wrong := [problem for problem in problems if problem is not None]:
+        person = Person(email, password, first_name, last_name, role)
+        if wrong := person.problems():
             raise BadUserInput(*wrong)
         hashed = await self._passwords.hash(password)
         try:
-            return await self._insert(self._database, email, hashed, (first_name, last_name), role)
+            async with self._database.tx() as tx:
+                return await insert(tx, person, hashed)
         except UniqueViolation as error:
             raise Conflict("User already exists", field="email") from error
 
@@ -77,19 +100,13 @@ class AccountService:
         async with self._database.tx() as tx:
             await users.set_password_hash(tx, user.id, hashed)
             ended = await sessions.revoke_all(tx, user.id)
-        self._forget_first_admin(user.email)
+            await told(tx, "user.updated", user.id, {"fields": ["password"]})
+        await self.forget_first_admin(user.email)
         return ended
 
-    async def _insert(self, db: Database, email: str, hashed: str, names: tuple[str, str], role: Role) -> rows.User:
-        return await users.create(
-            db,
-            email=email.strip(),
-            email_key=email_key(email),
-            password_hash=hashed,
-            first_name=names[0].strip(),
-            last_name=names[1].strip(),
-            role=rows.UserRole(role.value),
-        )
+    async def forget_first_admin(self, email: str) -> None:
+        """Removes the file with the first password, once that is changed."""
+        await asyncio.to_thread(self._forget_first_admin, email)
 
     def _write_first_admin(self, email: str, password: str) -> None:
         path = self._first_admin_file
@@ -105,3 +122,27 @@ class AccountService:
         path = self._first_admin_file
         if path.is_file() and path.read_text().split("\n", 1)[0] == email:
             path.unlink(missing_ok=True)
+
+
+async def insert(tx: Database, person: Person, hashed: str, actor_id: str | None = None) -> rows.User:
+    """Writes a user with its event. Raises UniqueViolation when the address is taken."""
+    row = await users.create(
+        tx,
+        users.NewUser(
+            email=person.email.strip(),
+            email_key=email_key(person.email),
+            password_hash=hashed,
+            first_name=person.first_name.strip(),
+            last_name=person.last_name.strip(),
+            role=rows.UserRole(person.role.value),
+            avatar=(person.avatar or "").strip() or None,
+        ),
+    )
+    await idempotency.settle(tx, {"user": row.id})
+    await told(tx, "user.created", row.id, {"role": person.role.value}, actor_id)
+    return row
+
+
+async def told(tx: Database, kind: str, user_id: str, data: Mapping[str, Any], actor_id: str | None = None) -> None:
+    """Writes an event of a user, which that user may read."""
+    await events.append(tx, kind=kind, data={"userId": user_id, **data}, owner_id=user_id, actor_id=actor_id)

@@ -16,8 +16,8 @@ from infinibay.db import rows, sessions, users
 from infinibay.db.client import Database
 from infinibay.errors import Forbidden, NotFound, Unauthenticated
 from infinibay.secrets import Vault
+from infinibay.services.credentials import Credentials
 from infinibay.services.passwords import Passwords
-from infinibay.services.throttle import LoginThrottle
 
 _ALGORITHM = "HS256"
 _INVALID = "The access token is not valid; log in again"
@@ -46,26 +46,29 @@ class AuthService:
         self,
         database: Database,
         passwords: Passwords,
+        credentials: Credentials,
         key: bytes,
         *,
         lifetime: timedelta,
-        throttle: LoginThrottle | None = None,
     ) -> None:
         self._database = database
         self._passwords = passwords
+        self._credentials = credentials
         self._key = key
         self._lifetime = lifetime
-        self._throttle = throttle or LoginThrottle()
 
-    async def login(self, email: str, password: str) -> LoginResult:
-        """Opens a session. Unauthenticated is the same for an unknown address and a wrong password."""
+    async def login(self, email: str, password: str, address: str = "") -> LoginResult:
+        """Opens a session for a client at a network address ("" when it has none).
+
+        Unauthenticated is the same for an unknown e-mail address and a wrong password. Raises TooManyRequests when
+        there were too many of those.
+        """
         account = email_key(email)
-        self._throttle.attempt(account)
-        user = await users.find_by_email_key(self._database, account)
-        stored = user.passwordHash if user is not None and user.deletedAt is None else None
-        if not await self._passwords.matches(password, stored) or user is None or stored is None:
-            raise Unauthenticated("Invalid credentials")
-        self._throttle.succeeded(account)
+        async with self._credentials.trial(account, address) as trial:
+            user = await users.find_by_email_key(self._database, account)
+            stored = user.passwordHash if user is not None and user.deletedAt is None else None
+            if not await trial.matches(password, stored) or user is None or stored is None:
+                raise Unauthenticated("Invalid credentials")
         if self._passwords.outdated(stored):
             renewed = await self._passwords.hash(password)
             await users.replace_password_hash(self._database, user.id, stored, renewed)

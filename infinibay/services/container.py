@@ -11,15 +11,21 @@ from infinibay.services.events import EventsService
 from infinibay.services.idempotency import IdempotencyService
 from infinibay.services.machines.service import MachineService
 from infinibay.services.operations import OperationsService
+from infinibay.services.template_categories import TemplateCategoryService
+from infinibay.services.templates import TemplateService
+from infinibay.services.users import UserService
 
 
 @dataclass(frozen=True)
 class Services:
-    """Every call takes the principal first, except logging in."""
+    """Every call whose answer or effect depends on the caller takes the principal first."""
 
     auth: AuthService
+    users: UserService
     machines: MachineService
     departments: DepartmentService
+    templates: TemplateService
+    template_categories: TemplateCategoryService
     operations: OperationsService
     events: EventsService
     idempotency: IdempotencyService

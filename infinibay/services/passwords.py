@@ -15,6 +15,8 @@ from infinibay.secrets import random_password
 _BCRYPT_PREFIXES = ("$2a$", "$2b$", "$2y$")
 _BCRYPT_LENGTH = 72  # bcrypt never looks at more; hashes of longer passwords were made from these bytes.
 _MOST_WAITING = 64
+# The rest of the queue is for those whom the throttle knows, so that strangers' guesses leave them a place.
+_MOST_STRANGERS = 48
 
 
 class Passwords:
@@ -28,11 +30,14 @@ class Passwords:
 
     async def hash(self, password: str) -> str:
         """An argon2id hash. Raises TooManyRequests when too many wait for one."""
-        return str(await self._run(self._hasher.hash, password))
+        return str(await self._run(_MOST_WAITING, self._hasher.hash, password))
 
-    async def matches(self, password: str, stored: str | None) -> bool:
-        """Whether the password is the stored one; takes the same time when nothing is stored (None)."""
-        return bool(await self._run(self._matches, password, stored))
+    async def matches(self, password: str, stored: str | None, *, known: bool = True) -> bool:
+        """Whether the password is the stored one; one hash is computed even when nothing is stored (None).
+
+        Raises TooManyRequests when too many wait, of strangers (not `known`) somewhat earlier.
+        """
+        return bool(await self._run(_MOST_WAITING if known else _MOST_STRANGERS, self._matches, password, stored))
 
     def outdated(self, stored: str) -> bool:
         """Whether the hash should be made again the next time the password is known."""
@@ -41,8 +46,8 @@ class Passwords:
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _run(self, function: object, *arguments: object) -> object:
-        if self._waiting >= _MOST_WAITING:
+    async def _run(self, most_waiting: int, function: object, *arguments: object) -> object:
+        if self._waiting >= most_waiting:
             raise TooManyRequests
         self._waiting += 1
         try:

@@ -49,6 +49,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             principal=identity.principal,
             refusal=identity.refusal,
             graphic_host=self._graphic_host,
+            address=request.client.host if request.client else "",
         )
 
     async def get_sub_response(self, request: Request | WebSocket) -> Response:

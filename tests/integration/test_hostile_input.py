@@ -77,7 +77,14 @@ GATHERED = (
     "x" * 10_000,
     "y" * 20_001,
 )
-_KEPT = {"name", "search"}
+_KEPT = {"name", "search", "description", "firstName"}
+_READ = {
+    "Machine": "machine",
+    "DepartmentType": "department",
+    "UserType": "user",
+    "MachineTemplateType": "machineTemplate",
+    "MachineTemplateCategoryType": "machineTemplateCategory",
+}
 TEXT_PLACES = places({"String", "ID", "JSONObject", "BigInt", "DateTimeISO"})
 NUMBER_PLACES = places({"Int", "Float", "BigInt"})
 NUMBERS: tuple[Any, ...] = (
@@ -118,7 +125,9 @@ def _segments(path: str) -> list[str]:
 def _names(error: dict[str, Any], path: str) -> bool:
     """Whether an error says which field it concerns."""
     wanted = _segments(path)
-    named = [_segments(problem["field"]) for problem in error["extensions"].get("fields", [])]
+    fields = [problem["field"] for problem in error["extensions"].get("fields", [])]
+    # A password that differs from its confirmation is told of there.
+    named = [_segments(field) for field in (*fields, *(one.removesuffix("Confirmation") for one in fields))]
     shorter = [min(len(one), len(wanted)) for one in named]
     return any(one[:length] == wanted[:length] for one, length in zip(named, shorter, strict=True))
 
@@ -172,7 +181,7 @@ async def _unlike(ground: Ground, full_name: str, path: str, text: str, answer: 
     result = answer.json()["data"][full_name.split(".")[1]]
     if not full_name.startswith("Mutation") or name == "id" or name not in leaves(full_name) or not text.strip():
         return []
-    read = {"Machine": "machine", "DepartmentType": "department"}[get_named_type(field_of(full_name).type).name]
+    read = _READ[get_named_type(field_of(full_name).type).name]
     again = await ground.product.ask(f"query ($id: String!) {{ {read}(id: $id) {{ {name} }} }}", {"id": result["id"]})
     wanted = text.strip()
     return [f"came back as {one!r:.60}" for one in (result[name], again[read][name]) if one != wanted]

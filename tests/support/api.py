@@ -23,13 +23,17 @@ from infinibay.services.accounts import AccountService
 from infinibay.services.audit import AuditService
 from infinibay.services.auth import AuthService
 from infinibay.services.container import Services
+from infinibay.services.credentials import Credentials
 from infinibay.services.departments import DepartmentService
 from infinibay.services.events import EventsService
 from infinibay.services.idempotency import IdempotencyService
 from infinibay.services.machines.service import MachineService
 from infinibay.services.operations import OperationsService
 from infinibay.services.passwords import Passwords
+from infinibay.services.template_categories import TemplateCategoryService
+from infinibay.services.templates import TemplateService
 from infinibay.services.throttle import LoginThrottle
+from infinibay.services.users import UserService
 from infinibay.web.app import create_app
 from tests.support.databases import settings_below
 from tests.support.recording import RecordingMachines, RecordingOperations
@@ -37,6 +41,18 @@ from tests.support.recording import RecordingMachines, RecordingOperations
 KEY = b"k" * 32
 PASSWORD = "correct horse"
 ROLES = (Role.USER, Role.ADMIN, Role.SUPER_ADMIN)
+
+
+def auth_service(
+    database: Database,
+    passwords: Passwords,
+    *,
+    lifetime: timedelta = timedelta(hours=1),
+    throttle: LoginThrottle | None = None,
+) -> AuthService:
+    """A door of its own to the database, with a throttle that has seen nothing yet."""
+    credentials = Credentials(passwords, throttle or LoginThrottle())
+    return AuthService(database, passwords, credentials, KEY, lifetime=lifetime)
 
 
 def quick_passwords() -> Passwords:
@@ -110,10 +126,15 @@ async def running_api(url: str, base: Path, *, origins: tuple[str, ...] = ()) ->
     locks = LockHolder(url)
     passwords = quick_passwords()
     machines, operations = RecordingMachines(), RecordingOperations()
+    credentials = Credentials(passwords, LoginThrottle())
+    accounts = AccountService(database, passwords, base / "first-admin")
     services = Services(
-        auth=AuthService(database, passwords, KEY, lifetime=timedelta(hours=1), throttle=LoginThrottle()),
+        auth=AuthService(database, passwords, credentials, KEY, lifetime=timedelta(hours=1)),
+        users=UserService(database, passwords, credentials, accounts),
         machines=cast("MachineService", machines),
         departments=DepartmentService(database, remove_department(database)),
+        templates=TemplateService(database),
+        template_categories=TemplateCategoryService(database),
         operations=cast("OperationsService", operations),
         events=EventsService(database),
         idempotency=IdempotencyService(database, locks, KEY),
@@ -126,7 +147,6 @@ async def running_api(url: str, base: Path, *, origins: tuple[str, ...] = ()) ->
 
     more = {"ALLOWED_ORIGINS": ",".join(origins)} if origins else {}
     app = create_app(services, settings_below(base, **more), report)
-    accounts = AccountService(database, passwords, base / "first-admin")
     transport = httpx.ASGITransport(app=app)
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:

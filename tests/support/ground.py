@@ -16,6 +16,13 @@ _APPLICATION = (
     "INSERT INTO applications (name, name_key, os) VALUES ('Editor', 'editor', '{ubuntu,fedora,windows10,windows11}')"
     " RETURNING id::text"
 )
+_TEMPLATE = (
+    "INSERT INTO machine_templates (name, name_key, cores, ram_gb, storage_gb) VALUES (%s, %s, 1, 1, 1)"
+    " RETURNING id::text"
+)
+_CATEGORY = "INSERT INTO machine_template_categories (name, name_key) VALUES (%s, %s) RETURNING id::text"
+# The same for both, as a new password is sent twice.
+_NEW_PASSWORD = "a new password"
 
 
 @dataclass
@@ -28,15 +35,19 @@ class Ground:
     department: str
     user: str
     application: str
+    template: str = ""
+    category: str = ""
 
     @classmethod
     async def lay(cls, product: Whole) -> Ground:
         await product.join("bystander", Role.USER)
         made = await product.machine()
         ((application,),) = await product.rows(_APPLICATION)
-        return cls(
+        ground = cls(
             product, made["id"], made["operation"], await product.department(), product.users["bystander"], application
         )
+        await ground.restore()
+        return ground
 
     async def restore(self) -> None:
         """Makes again what a request removed."""
@@ -45,6 +56,16 @@ class Ground:
         if not await self.product.rows("SELECT 1 FROM machines WHERE id = %s::uuid", self.machine):
             made = await self.product.machine()
             self.machine, self.operation = made["id"], made["operation"]
+        self.template = await self._there("machine_templates", self.template, _TEMPLATE)
+        self.category = await self._there("machine_template_categories", self.category, _CATEGORY)
+
+    async def _there(self, table: str, known: str, statement: str) -> str:
+        """The known row's id, or a new row's when that is gone."""
+        if await self.product.rows(f"SELECT 1 FROM {table} WHERE id::text = %s", known):
+            return known
+        name = str(uuid4())
+        ((made,),) = await self.product.rows(statement, name, name)
+        return str(made)
 
     def known(self, full_name: str, path: str) -> Any:
         """The value of a place; None where nothing need be there."""
@@ -52,8 +73,9 @@ class Ground:
         if name in {"name", "email"}:
             return f"{uuid4()}@example.com"
         if name == "id":
-            answer = get_named_type(field_of(full_name).type).name
-            return {"DepartmentType": self.department, "Operation": self.operation}.get(answer, self.machine)
+            return self._id(full_name)
+        if full_name == "Mutation.createUser" and name.startswith("password"):
+            return _NEW_PASSWORD
         sample = machine_input()
         values = {
             "machineId": self.machine if "[]" not in path and "filter" not in path else None,
@@ -63,3 +85,13 @@ class Ground:
         }
         is_new_machine = get_named_type(field_of(full_name).type).name in {"Machine", "MachinePlan"}
         return values.get(name, sample.get(name) if is_new_machine and path.startswith("input.") else None)
+
+    def _id(self, full_name: str) -> str:
+        """The thing that a root field is about."""
+        answer = get_named_type(field_of(full_name).type).name
+        if "TemplateCategory" in full_name:
+            return self.category
+        if "Template" in full_name:
+            return self.template
+        ids = {"DepartmentType": self.department, "Operation": self.operation, "UserType": self.user}
+        return ids.get(answer, self.machine)

@@ -30,6 +30,11 @@ GIVEN = {
     "password of a refused machine": f"{MARK} refused",
     "password of a wrong type": f"{MARK} typed",
     "wrong password": f"{MARK} wrong",
+    "new user's password": f"{MARK} user",
+    "refused user's password": f"{MARK} refused user",
+    "password given by an administrator": f"{MARK} given",
+    "own new password": f"{MARK} own",
+    "wrong present password": f"{MARK} present",
     "product key": "PLNTD-7F3A0-GUEST-KEY00-99999",
     "refused product key": f"{MARK} key",
     "signing key": f"{MARK} signing key of tokens",
@@ -39,6 +44,10 @@ RETRY = """mutation R($id: String!, $password: String) { retryMachine(id: $id, p
   operation { id } } }"""
 GRAPHICS = "query G($id: String!) { graphicConnection(id: $id) { password } }"
 PLAN = "query P($input: CreateMachineInputType!) { planMachine(input: $input) { valid xml problems { message } } }"
+USER = (
+    "mutation U($input: CreateUserInputType!, $key: String) { createUser(input: $input, idempotencyKey: $key) { id } }"
+)
+CHANGE = "mutation V($id: String!, $input: UpdateUserInputType!) { updateUser(id: $id, input: $input) { id email } }"
 _TABLES = "SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
 
 
@@ -127,10 +136,37 @@ async def _live(run: Run) -> None:
     await product.ask("{ machineEvents(first: 1000) { kind data } operations { items { id step kind } } }")
     assert (await product.verb("suspend", created["id"]))["success"]
 
+    await _live_with_users(run)
+
     product._client.event_hooks["response"] = []
     for number, machine_id in enumerate(run.machines):
         told = (await product.ask(GRAPHICS, {"id": machine_id}))["graphicConnection"]["password"]
         run.secrets[f"graphics password {number}"] = told
+
+
+def _twice(password: str, **changes: str) -> dict[str, str]:
+    return {"password": password, "passwordConfirmation": password, **changes}
+
+
+async def _live_with_users(run: Run) -> None:
+    """A user who is made, gets another password from an administrator, and chooses one."""
+    product, client = run.product, run.product._client
+    assert client is not None
+    person = {"email": "planted@example.com", "firstName": "A", "lastName": "B", "role": "USER"}
+    made = await product.ask(USER, {"input": {**person, **_twice(GIVEN["new user's password"])}, "key": "key-2"})
+    identity = made["createUser"]["id"]
+    await _refused(run, USER, {"input": {**person, **_twice(GIVEN["refused user's password"])}})
+    await _refused(run, USER, {"input": {**person, **_twice("x"), "email": GIVEN["refused user's password"]}})
+    given = GIVEN["password given by an administrator"]
+    await product.ask(CHANGE, {"id": identity, "input": _twice(given)})
+    client.event_hooks["response"] = []  # A login's answer is the token.
+    token = run.secrets["user's token"] = await product.login(person["email"], given)
+    client.event_hooks["response"] = [run.noted]
+    own = _twice(GIVEN["own new password"], currentPassword=GIVEN["wrong present password"])
+    await _refused(run, CHANGE, {"id": identity, "input": own}, token)
+    await product.ask(CHANGE, {"id": identity, "input": {**own, "currentPassword": given}}, token)
+    await _refused(run, "{ currentUser { id } }", {}, token)
+    await product.ask("{ machineEvents(first: 1000) { kind data } users { id email } }")
 
 
 async def _refused(run: Run, query: str, variables: dict[str, Any], token: str | None = None) -> None:
@@ -191,7 +227,7 @@ def _hidden(place: Path, needles: list[bytes]) -> list[str]:
 
 
 def test_the_run_had_everything_in_it(run: Run) -> None:
-    assert len(run.secrets) == len(GIVEN) + 3
+    assert len(run.secrets) == len(GIVEN) + 4
     assert len(run.answers) > 15
     assert {"public.operations", "public.audit_entries", "public.events", "public.secrets"} <= set(run.rows)
     assert len(run.rows["public.audit_entries"].splitlines()) > 10

@@ -8,7 +8,7 @@ import strawberry
 
 from infinibay.core.machine_status import MachineStatus
 from infinibay.errors import BadUserInput, FieldProblem
-from infinibay.graphql.common import OrderByDirection, optional_id
+from infinibay.graphql.common import OrderByDirection, given, optional_id
 from infinibay.graphql.scalars import JSONObject
 from infinibay.services.machines import requests
 
@@ -101,9 +101,9 @@ class CreateMachineInputType:
             product_key=self.product_key or None,
             department_id=self.department_id or None,
             template_id=self.template_id or None,
-            custom_cores=_sent(self.custom_cores),
-            custom_ram=_sent(self.custom_ram),
-            custom_storage=_sent(self.custom_storage),
+            custom_cores=given(self.custom_cores),
+            custom_ram=given(self.custom_ram),
+            custom_storage=given(self.custom_storage),
             pci_bus=self.pci_bus or None,
             applications=tuple(one.to_request() for one in self.applications),
             first_boot_scripts=tuple(one.to_request() for one in self.first_boot_scripts),
@@ -168,7 +168,3 @@ def _known_status(word: str) -> str:
     if word not in known:
         raise BadUserInput(FieldProblem("filter.status", f"A machine's status is one of {', '.join(known)}"))
     return word
-
-
-def _sent(number: int | None) -> int | None:
-    return None if number is strawberry.UNSET else number

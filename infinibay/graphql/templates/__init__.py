@@ -1,1 +1,1 @@
-"""The contract's area templates; so far what a machine shows of its template."""
+"""The contract's area templates."""

@@ -11,7 +11,7 @@ from uuid import uuid4
 from infinibay.core import naming
 from infinibay.core.access import Principal
 from infinibay.core.machine_status import MachineStatus
-from infinibay.db import events, machines, rows
+from infinibay.db import events, machines, rows, templates
 from infinibay.db.client import Database
 from infinibay.errors import BadUserInput, Conflict, FieldProblem, NotFound, UniqueViolation, WrongState
 from infinibay.operations.api import NewOperation
@@ -131,6 +131,8 @@ class CreateMachine:
     async def _write(self, principal: Principal, machine: machines.NewMachine, checked: Checked) -> rows.Operation:
         request = checked.request
         async with self._database.tx() as tx:
+            if machine.template_id is not None and not await templates.hold(tx, machine.template_id):
+                raise BadUserInput(FieldProblem("templateId", "Machine template not found"))
             await machines.create(
                 tx,
                 machine,

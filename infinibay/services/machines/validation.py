@@ -11,7 +11,7 @@ from pathlib import Path
 from infinibay.core import naming, sizing
 from infinibay.core.identifiers import canonical
 from infinibay.core.operating_systems import OPERATING_SYSTEMS, OperatingSystem
-from infinibay.db import departments, machines, rows
+from infinibay.db import departments, machines, rows, templates
 from infinibay.db.client import Database
 from infinibay.errors import FieldProblem
 from infinibay.services.machines.requests import CreateMachineRequest
@@ -142,11 +142,7 @@ class Validation:
             checked.sizes = Sizes(cores, ram, disk)
 
     async def _take_template(self, checked: Checked, template_id: str) -> None:
-        row = (
-            await machines.template_by_id(self._database, known_form)
-            if (known_form := canonical(template_id))
-            else None
-        )
+        row = await templates.find(self._database, known_form) if (known_form := canonical(template_id)) else None
         if row is None:
             checked.problems.append(FieldProblem("templateId", "Machine template not found"))
             return

@@ -6,7 +6,6 @@ import asyncio
 import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from infinibay.errors import BadUserInput, Conflict, NotFound, SettingError
 from infinibay.secrets import Vault
 from infinibay.services.accounts import AccountService
 from infinibay.services.auth import AuthService, token_key
-from tests.support.api import KEY, quick_passwords
+from tests.support.api import auth_service, quick_passwords
 from tests.support.databases import fresh_database
 
 EMAIL = "admin@example.com"
@@ -39,7 +38,7 @@ async def fresh(postgres_url: str, tmp_path: Path) -> AsyncIterator[Fresh]:
     async with fresh_database(postgres_url) as url:
         database = Database(url, engine=EngineOptions(run_dir=tmp_path))
         await database.connect()
-        auth = AuthService(database, passwords, KEY, lifetime=timedelta(hours=1))
+        auth = auth_service(database, passwords)
         yield Fresh(database, AccountService(database, passwords, file), auth, file)
         await database.disconnect()
     passwords.close()

@@ -44,6 +44,22 @@ async def test_what_fails_before_the_execution_is_400_without_data(
         assert "data" not in answer.json()
 
 
+@pytest.mark.parametrize(
+    ("query", "data", "code"),
+    [
+        ('mutation { login(email: "a@b.c", password: "x") { token } }', {"login": None}, "UNAUTHENTICATED"),
+        # An answer that can't be null takes all data with it, and is still no failure of the request.
+        ('{ user(id: "x") { id } }', None, "NOT_FOUND"),
+        ('mutation { destroyMachineTemplate(id: "x") }', None, "NOT_FOUND"),
+        ("{ users(pagination: {take: -1}) { id } }", None, "BAD_USER_INPUT"),
+    ],
+)
+async def test_what_fails_in_the_execution_is_200(api: Api, query: str, data: object, code: str) -> None:
+    answer = await api.post(query)
+    assert (answer.status_code, codes(answer), answer.json()["data"]) == (200, [code], data)
+    assert list(answer.json()) == ["errors", "data"]
+
+
 async def test_a_resolver_s_error_is_200_with_data(api: Api) -> None:
     answer = await api.post("{ currentUser { id } }", role=None)
     assert answer.status_code == 200
@@ -60,6 +76,10 @@ async def test_a_resolver_s_error_is_200_with_data(api: Api) -> None:
         (b"5", "application/json", 400, "BAD_REQUEST"),
         (b'[{"query": "{ __typename }"}]', "application/json", 400, "BAD_REQUEST"),
         (b'{"query": 5}', "application/json", 400, "BAD_REQUEST"),
+        (b"{}", "application/json", 400, "BAD_REQUEST"),
+        (b'{"query": null}', "application/json", 400, "BAD_REQUEST"),
+        (b'{"variables": {}}', "application/json", 400, "BAD_REQUEST"),
+        (b"[]", "application/json", 400, "BAD_REQUEST"),
         (b'{"query": "{ __typename }", "variables": 5}', "application/json", 400, "BAD_REQUEST"),
         (b'{"query": "{ __typename }", "operationName": 5}', "application/json", 400, "BAD_REQUEST"),
         (b'{"query": "{ __typename }", "variables": {"x": NaN}}', "application/json", 400, "BAD_REQUEST"),
@@ -102,6 +122,8 @@ async def test_the_content_type_follows_the_accept_header(api: Api) -> None:
     chosen = await api.post("{ __typename }", headers={"accept": "application/graphql-response+json"})
     assert chosen.headers["content-type"] == "application/graphql-response+json; charset=utf-8"
     assert plain.content == chosen.content == b'{"data":{"__typename":"Query"}}'
+    refused = await api.post("{ nope }", headers={"accept": "application/graphql-response+json"})
+    assert (refused.status_code, refused.headers["content-type"]) == (400, chosen.headers["content-type"])
 
 
 async def test_every_answer_carries_an_id_and_security_headers(api: Api) -> None:
@@ -164,6 +186,9 @@ INPUT = {
 async def test_an_unexpected_error_is_masked_and_found_by_its_reference(
     api: Api, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    api.machines.error = KeyError("the secret inside")
+    answer = await api.post(CREATE, {"input": INPUT})
+    assert (answer.status_code, answer.json()["data"]) == (200, None)
     api.machines.error = KeyError("the secret inside")
     error = await api.refusal(CREATE, {"input": INPUT})
     assert error["message"] == "Something went wrong inside the server"
