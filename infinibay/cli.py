@@ -16,6 +16,7 @@ from infinibay.errors import BadUserInput, InfinibayError
 from infinibay.settings import Settings, load
 
 T = TypeVar("T")
+_MARKS = {"OK": "ok     ", "WARNING": "warning", "FAILED": "FAILED "}
 _ROLES = click.Choice(["USER", "ADMIN", "SUPER_ADMIN"])
 
 
@@ -35,17 +36,22 @@ def serve(role: Literal["api", "worker", "all"]) -> None:
 
 
 @main.command()
-def doctor() -> None:
+@click.option("--json", "as_json", is_flag=True, help="For scripts: a list of {name, state, evidence, remedy}.")
+def doctor(*, as_json: bool) -> None:
     """Look at everything that machines need, and say what mends it. Exit status 1 when something fails."""
     from infinibay.bootstrap.diagnosis import diagnose
 
-    settings = _settings()
+    settings = _run(load)
+    # The report says it all; of the log only what nobody expects is shown beside it.
+    log.configure(level="DEBUG" if settings.infinibay_log_level == "DEBUG" else "ERROR")
     checks = _run(lambda: asyncio.run(diagnose(settings)))
-    marks = {"OK": "ok     ", "WARNING": "warning", "FAILED": "FAILED "}
-    for check in checks:
-        click.echo(f"{marks[check.state]}  {check.name}: {check.evidence}")
-        if check.remedy and check.state != "OK":
-            click.echo(f"         mend: {check.remedy}")
+    if as_json:
+        click.echo(json.dumps([asdict(check) for check in checks], indent=2, ensure_ascii=False))
+    else:
+        for check in checks:
+            click.echo(f"{_MARKS[check.state]}  {check.name}: {check.evidence}")
+            if check.remedy:
+                click.echo(f"         mend: {check.remedy}")
     sys.exit(1 if any(check.state == "FAILED" for check in checks) else 0)
 
 
