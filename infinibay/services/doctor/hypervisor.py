@@ -153,7 +153,9 @@ class HypervisorChecks:
 
     def _install(self, packages: str) -> str:
         """A new connection to libvirt sees what was installed."""
-        restart = "systemctl restart libvirtd" if self._facts.has_systemd() else "pkill -x libvirtd; libvirtd -d"
+        restart = (
+            "systemctl restart libvirtd" if self._facts.has_systemd() else "kill $(cat /run/libvirtd.pid); libvirtd -d"
+        )
         return f"apt-get install {packages} && {restart}"
 
     def _virsh(self, command: str) -> str:
