@@ -1,4 +1,4 @@
-"""The command line: `infinibay serve|plan|user|doctor`."""
+"""The command line: `infinibay serve|plan|user|doctor|install|uninstall`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Literal, TypeVar
 
 import click
@@ -17,6 +18,7 @@ from infinibay.settings import Settings, load
 
 T = TypeVar("T")
 _MARKS = {"OK": "ok     ", "WARNING": "warning", "FAILED": "FAILED "}
+_FOLDER = click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path)
 _ROLES = click.Choice(["USER", "ADMIN", "SUPER_ADMIN"])
 
 
@@ -80,6 +82,26 @@ def plan(name: str, system: str, cores: int, ram: int, disk: int, username: str)
     made = _run(lambda: asyncio.run(plan_machine(settings, request)))
     click.echo(json.dumps(asdict(made), indent=2, ensure_ascii=False))
     sys.exit(0 if made.valid else 1)
+
+
+@main.command()
+@click.option("--root", type=_FOLDER, help="Prepare the system below this folder instead, for its next start.")
+def install(root: Path | None) -> None:
+    """Make the server a service of systemd that starts with the machine. It reads its settings from .env."""
+    from infinibay.bootstrap.installing import install as make_service
+
+    settings = _settings()
+    click.echo("\n".join(_run(lambda: asyncio.run(make_service(settings, root)))))
+
+
+@main.command()
+@click.option("--root", type=_FOLDER, help="Of the system below this folder instead.")
+def uninstall(root: Path | None) -> None:
+    """Stop the service and remove it. Machines run on, and all data is kept."""
+    from infinibay.bootstrap.installing import uninstall as remove_service
+
+    settings = _settings()
+    click.echo("\n".join(_run(lambda: asyncio.run(remove_service(settings, root)))))
 
 
 @main.group()
