@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -10,11 +11,11 @@ from urllib.parse import urlsplit
 from infinibay.bootstrap.foundation import connected, host_name
 from infinibay.db.client import Database
 from infinibay.db.embedded import EmbeddedPostgres
-from infinibay.host.facts import HostFacts
+from infinibay.host.facts import HostFacts, is_root
 from infinibay.services.doctor import Doctor, HostCheck
 from infinibay.services.doctor.database import DatabaseChecks, DatabaseSource
 from infinibay.services.doctor.hypervisor import HypervisorChecks
-from infinibay.services.doctor.this_host import ThisHost
+from infinibay.services.doctor.this_host import AS_ROOT, ThisHost
 from infinibay.settings import Settings, default_env_file
 from infinibay.virt.api import Hypervisor
 from infinibay.virt.hypervisor import LibvirtHypervisor
@@ -55,6 +56,10 @@ class _Apart:
     def place(self) -> str:
         return _place(self.settings)
 
+    @property
+    def remedy(self) -> str:
+        return _remedy(self.settings)
+
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[str | None]:
         if self.settings.database_url or not self.settings.database_dir.exists():
@@ -84,6 +89,10 @@ class _Serving:
     def place(self) -> str:
         return _place(self.settings)
 
+    @property
+    def remedy(self) -> str:
+        return _remedy(self.settings)
+
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[str | None]:
         yield self.url
@@ -99,3 +108,12 @@ def _place(settings: Settings) -> str:
         return f"embedded in {settings.database_dir}"
     parts = urlsplit(settings.database_url)
     return f"{parts.hostname or 'localhost'}:{parts.port or 5432}{parts.path}"
+
+
+def _remedy(settings: Settings) -> str:
+    """What to do when it does not answer."""
+    if settings.database_url is not None:
+        return f"Start PostgreSQL so that it answers at {_place(settings)}, or mend DATABASE_URL"
+    if not is_root():
+        return AS_ROOT
+    return f"tail -n 30 {shlex.quote(str(settings.run_dir / 'postgres.log'))}"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
-from infinibay.host.facts import HostFacts
+from infinibay.host.facts import HostFacts, is_root
 from infinibay.host.systemd import Systemd
 from infinibay.services.installation import Checkout, Installation
 from infinibay.settings import Settings, default_env_file, load
@@ -28,4 +27,4 @@ def _installation(settings: Settings, root: Path | None) -> Installation:
     systemd = Systemd(root or Path("/"), runs=root is None and HostFacts().has_systemd())
     # Not resolved: the environment's own interpreter is a link, and only under this name it finds its packages.
     checkout = Checkout(default_env_file().parent, Path(sys.executable))
-    return Installation(settings, checkout, systemd, is_root=os.geteuid() == 0)
+    return Installation(settings, checkout, systemd, is_root=is_root())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import grp
+import os
 import socket
 from dataclasses import dataclass
 from enum import StrEnum
@@ -110,6 +111,11 @@ class HostFacts:
 
     def _is_on(self, file: Path) -> bool:
         return file.is_file() and file.read_text().strip() == "1"
+
+
+def is_root() -> bool:
+    """Whether this process may do everything on this machine."""
+    return os.geteuid() == 0
 
 
 def clock_is_synchronized() -> bool:

@@ -43,7 +43,8 @@ async def test_the_database_is_away(tmp_path: Path) -> None:
     url = "postgresql://ann:planted-secret@127.0.0.1:1/infinibay"
     found = await report(tmp_path, DATABASE_URL=url)
     assert found["database"].state is CheckState.FAILED
-    assert found["database"].remedy == "Start PostgreSQL so that it answers at 127.0.0.1:1/infinibay"
+    mend = "Start PostgreSQL so that it answers at 127.0.0.1:1/infinibay, or mend DATABASE_URL"
+    assert found["database"].remedy == mend
     assert {found[name].evidence for name in ("migrations", "query engine", "worker")} == {"not known, see database"}
     assert found["hypervisor"].state is CheckState.OK
     assert "the host's 1 domains are ours is not known" in found["other domains"].evidence

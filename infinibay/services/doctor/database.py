@@ -13,6 +13,7 @@ from infinibay.db.inspection import inspect
 from infinibay.db.migrate import pending
 from infinibay.errors import InfinibayError, Unavailable
 from infinibay.services.doctor.checks import CheckState, HostCheck, asked, failed, ok, unknown, warning
+from infinibay.services.doctor.this_host import SET_CLOCK
 from infinibay.services.readiness import worker_seen
 
 _SECONDS = 15
@@ -23,10 +24,12 @@ _MB = 1024**2
 
 
 class DatabaseSource(Protocol):
-    """How the doctor comes to the database. `place` names it without a secret."""
+    """How the doctor comes to the database. `place` names it without a secret, `remedy` mends its silence."""
 
     @property
     def place(self) -> str: ...
+    @property
+    def remedy(self) -> str: ...
     @property
     def serving(self) -> bool:
         """Whether a server asks, which can do little without a worker."""
@@ -62,15 +65,11 @@ class DatabaseChecks:
             except (InfinibayError, OSError) as error:
                 remedy = error.remedy if isinstance(error, InfinibayError) else None
                 evidence = str(error) or f"no answer within {_START_SECONDS} s"
-                found = failed("database", evidence, remedy or self._remedy)
+                found = failed("database", evidence, remedy or self._source.remedy)
                 return _without(found, "migrations", "query engine", "worker")
             if url is None:
                 return self._not_made()
             return await self._asked(url)
-
-    @property
-    def _remedy(self) -> str:
-        return f"Start PostgreSQL so that it answers at {self._source.place}"
 
     def _not_made(self) -> DatabaseReport:
         """Nothing is wrong with a database that the first start will make; what needs it can't be tried."""
@@ -79,7 +78,7 @@ class DatabaseChecks:
         return DatabaseReport([replace(made, remedy=None), *rest.checks[1:]], frozenset())
 
     async def _asked(self, url: str) -> DatabaseReport:
-        database = await asked("database", self._remedy, _SECONDS, lambda: self._server(url))
+        database = await asked("database", self._source.remedy, _SECONDS, lambda: self._server(url))
         if database.state is CheckState.FAILED:
             return _without(database, "migrations", "query engine", "worker")
         migrations = await asked("migrations", "scripts/start", _SECONDS, lambda: _migrations(url))
@@ -105,7 +104,7 @@ class DatabaseChecks:
         evidence = f"PostgreSQL {found.version}, {found.size / _MB:.0f} MB, {self._source.place}"
         if abs(found.clock_ahead) > _CLOCK_SECONDS:
             ahead = f"{evidence}; its clock differs from this host's by {found.clock_ahead:+.0f} s"
-            return warning("database", ahead, "timedatectl set-ntp true")
+            return warning("database", ahead, SET_CLOCK)
         return ok("database", evidence)
 
     async def _worker(self, database: Database) -> HostCheck:

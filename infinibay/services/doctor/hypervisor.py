@@ -7,15 +7,16 @@ import shlex
 from pathlib import Path
 
 from infinibay.errors import Unsupported
-from infinibay.host.facts import HostFacts, InterfaceKind
+from infinibay.host.facts import HostFacts, InterfaceKind, is_root
 from infinibay.services.doctor.checks import CheckState, HostCheck, asked, failed, ok, unknown, warning
-from infinibay.services.doctor.this_host import space
+from infinibay.services.doctor.this_host import AS_ROOT, space
 from infinibay.settings import Settings
 from infinibay.virt.api import Hypervisor
 
 _SECONDS = 15
 # libvirt examines QEMU when it is asked for the first time.
 _FIRST_EXAMINATION_SECONDS = 90
+_LIBVIRTD_SOCKET = "/run/libvirt/libvirt-sock"
 _VIRTLOGD_SOCKET = "/run/libvirt/virtlogd-sock"
 _NAMED_DOMAINS = 10
 _FIREWALL_REMEDY = "apt-get install libvirt-daemon-system && systemctl restart libvirtd"
@@ -33,7 +34,7 @@ class HypervisorChecks:
     async def report(self, machine_ids: frozenset[str] | None) -> list[HostCheck]:
         """`machine_ids` are those of our machines; None where the database did not tell."""
         checks = [self._log_daemon()] if self._settings.libvirt_uri.startswith("qemu:///") else []
-        answering = await asked("hypervisor", self._start("libvirtd"), _FIRST_EXAMINATION_SECONDS, self._version)
+        answering = await asked("hypervisor", self._wake_libvirtd(), _FIRST_EXAMINATION_SECONDS, self._version)
         checks.insert(0, answering)
         looks = {
             "kvm": self._kvm,
@@ -148,15 +149,22 @@ class HypervisorChecks:
         more = f" and {len(others) - _NAMED_DOMAINS} more" if len(others) > _NAMED_DOMAINS else ""
         return ok("other domains", f"{', '.join(others[:_NAMED_DOMAINS])}{more}: not ours, never touched")
 
+    def _wake_libvirtd(self) -> str:
+        """What mends a hypervisor that does not answer: its daemon is gone, closed to this account, or stuck."""
+        if not self._facts.listens(_LIBVIRTD_SOCKET):
+            return self._start("libvirtd")
+        return self._restart() if is_root() else AS_ROOT
+
     def _start(self, daemon: str) -> str:
         return f"systemctl start {daemon}" if self._facts.has_systemd() else f"{daemon} -d"
 
     def _install(self, packages: str) -> str:
         """A new connection to libvirt sees what was installed."""
-        restart = (
-            "systemctl restart libvirtd" if self._facts.has_systemd() else "kill $(cat /run/libvirtd.pid); libvirtd -d"
-        )
-        return f"apt-get install {packages} && {restart}"
+        return f"apt-get install {packages} && {self._restart()}"
+
+    def _restart(self) -> str:
+        by_hand = "kill $(cat /run/libvirtd.pid); libvirtd -d"
+        return "systemctl restart libvirtd" if self._facts.has_systemd() else by_hand
 
     def _virsh(self, command: str) -> str:
         return f"virsh -c {shlex.quote(self._settings.libvirt_uri)} {command}"

@@ -18,6 +18,8 @@ _GB = 1024**3
 _LITTLE_SPACE_GB = 10
 _NO_SPACE_GB = 1
 _LITTLE_MEMORY_GB = 2
+SET_CLOCK = "timedatectl set-ntp true"
+AS_ROOT = "sudo scripts/infinibay doctor"
 
 
 class ThisHost:
@@ -48,7 +50,8 @@ class ThisHost:
         base = self._settings.infinibay_base_dir
         name, quoted = "base directory", shlex.quote(str(base))
         if not os.access(_existing(base), os.W_OK | os.X_OK):
-            return failed(name, f"{base} is not writable by this account", f"sudo install -d -o $USER {quoted}")
+            mend = AS_ROOT if base.exists() else f"sudo install -d -o $USER {quoted}"
+            return failed(name, f"{base} is not writable by this account", mend)
         closed = _closed_to_others((base / "machines", self._settings.infinibay_iso_dir))
         if closed is not None:
             return warning(
@@ -151,10 +154,7 @@ class ThisHost:
     def _clock(self) -> HostCheck:
         if clock_is_synchronized():
             return ok("clock", "is kept right")
-        return warning("clock", "nothing keeps it right: tokens of other hosts may count as ended", _SET_CLOCK)
-
-
-_SET_CLOCK = "timedatectl set-ntp true"
+        return warning("clock", "nothing keeps it right: tokens of other hosts may count as ended", SET_CLOCK)
 
 
 def space(name: str, path: Path) -> HostCheck:
@@ -172,7 +172,7 @@ def _looked(name: str, look: Callable[[], HostCheck]) -> HostCheck:
         return look()
     except OSError as error:
         # Most often it is for root alone; what that means, somebody who may look has to say.
-        return HostCheck(name, CheckState.WARNING, f"can't be looked at: {error}", "sudo scripts/infinibay doctor")
+        return HostCheck(name, CheckState.WARNING, f"can't be looked at: {error}", AS_ROOT)
 
 
 def _existing(path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from infinibay.bootstrap.foundation import make_directories
-from infinibay.host.facts import HostFacts
+from infinibay.host.facts import HostFacts, is_root
 from infinibay.secrets import open_vault
 from infinibay.services.doctor import CheckState, HostCheck
 from infinibay.services.doctor.hypervisor import HypervisorChecks
@@ -161,3 +162,16 @@ async def test_the_log_daemon_is_away(settings: Settings, tmp_path: Path, *, sys
     assert found["virtlogd"].state is found["hypervisor"].state is CheckState.FAILED
     assert found["virtlogd"].remedy == remedy
     assert found["other domains"].evidence == "not known, see hypervisor"
+
+
+async def test_a_libvirtd_that_is_there_and_does_not_answer(settings: Settings, tmp_path: Path) -> None:
+    """It is restarted, not started; whoever may not is told to look as root."""
+    (tmp_path / "run/systemd/system").mkdir(parents=True)
+    (tmp_path / "run/libvirt").mkdir()
+    hypervisor = LibvirtHypervisor(settings.libvirt_uri, settings.run_dir)
+    with socket.socket(socket.AF_UNIX) as stuck:
+        stuck.bind(str(tmp_path / "run/libvirt/libvirt-sock"))
+        stuck.listen()
+        found = (await HypervisorChecks(settings, hypervisor, HostFacts(tmp_path)).report(None))[0]
+    assert found.name == "hypervisor"
+    assert found.remedy == ("systemctl restart libvirtd" if is_root() else "sudo scripts/infinibay doctor")
