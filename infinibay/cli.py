@@ -1,4 +1,4 @@
-"""The command line: `infinibay serve|plan|user|doctor`."""
+"""The command line: `infinibay serve|plan|user|doctor|install|uninstall`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Literal, TypeVar
 
 import click
@@ -16,6 +17,8 @@ from infinibay.errors import BadUserInput, InfinibayError
 from infinibay.settings import Settings, load
 
 T = TypeVar("T")
+_MARKS = {"OK": "ok     ", "WARNING": "warning", "FAILED": "FAILED "}
+_FOLDER = click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path)
 _ROLES = click.Choice(["USER", "ADMIN", "SUPER_ADMIN"])
 
 
@@ -35,17 +38,22 @@ def serve(role: Literal["api", "worker", "all"]) -> None:
 
 
 @main.command()
-def doctor() -> None:
+@click.option("--json", "as_json", is_flag=True, help="For scripts: a list of {name, state, evidence, remedy}.")
+def doctor(*, as_json: bool) -> None:
     """Look at everything that machines need, and say what mends it. Exit status 1 when something fails."""
     from infinibay.bootstrap.diagnosis import diagnose
 
-    settings = _settings()
+    settings = _run(load)
+    # The report says it all; of the log only what nobody expects is shown beside it.
+    log.configure(level="DEBUG" if settings.infinibay_log_level == "DEBUG" else "ERROR")
     checks = _run(lambda: asyncio.run(diagnose(settings)))
-    marks = {"OK": "ok     ", "WARNING": "warning", "FAILED": "FAILED "}
-    for check in checks:
-        click.echo(f"{marks[check.state]}  {check.name}: {check.evidence}")
-        if check.remedy and check.state != "OK":
-            click.echo(f"         mend: {check.remedy}")
+    if as_json:
+        click.echo(json.dumps([asdict(check) for check in checks], indent=2, ensure_ascii=False))
+    else:
+        for check in checks:
+            click.echo(f"{_MARKS[check.state]}  {check.name}: {check.evidence}")
+            if check.remedy:
+                click.echo(f"         mend: {check.remedy}")
     sys.exit(1 if any(check.state == "FAILED" for check in checks) else 0)
 
 
@@ -74,6 +82,26 @@ def plan(name: str, system: str, cores: int, ram: int, disk: int, username: str)
     made = _run(lambda: asyncio.run(plan_machine(settings, request)))
     click.echo(json.dumps(asdict(made), indent=2, ensure_ascii=False))
     sys.exit(0 if made.valid else 1)
+
+
+@main.command()
+@click.option("--root", type=_FOLDER, help="Prepare the system below this folder instead, for its next start.")
+def install(root: Path | None) -> None:
+    """Make the server a service of systemd that starts with the machine. It reads its settings from .env."""
+    from infinibay.bootstrap.installing import install as make_service
+
+    settings = _settings()
+    click.echo("\n".join(_run(lambda: asyncio.run(make_service(settings, root)))))
+
+
+@main.command()
+@click.option("--root", type=_FOLDER, help="Of the system below this folder instead.")
+def uninstall(root: Path | None) -> None:
+    """Stop the service and remove it. Machines run on, and all data is kept."""
+    from infinibay.bootstrap.installing import uninstall as remove_service
+
+    settings = _settings()
+    click.echo("\n".join(_run(lambda: asyncio.run(remove_service(settings, root)))))
 
 
 @main.group()

@@ -87,10 +87,24 @@ _ORIGIN = re.compile(r"https?://[^\s/]+")
 _LIBVIRT_URI = re.compile(r"[a-z0-9+]+://\S*")
 
 
+def default_env_file() -> Path:
+    """`.env` in the folder that the process started in."""
+    return Path.cwd() / ".env"
+
+
+def secrets_in(env_file: Path) -> list[str]:
+    """The variables of a file of settings that others must not read. Raises OSError."""
+    return [
+        name
+        for name, text in dotenv_values(env_file, interpolate=False).items()
+        if text and name.lower() in _SECRET_FIELDS
+    ]
+
+
 def load(environment: Mapping[str, str] | None = None, env_file: Path | None = None) -> Settings:
     """Reads the settings. Raises SettingError that names the first variable with a wrong value."""
     # Without interpolation a password may hold a dollar sign.
-    file_values = dotenv_values(env_file if env_file is not None else Path.cwd() / ".env", interpolate=False)
+    file_values = dotenv_values(default_env_file() if env_file is None else env_file, interpolate=False)
     real = os.environ if environment is None else environment
     values = _Reader({**_given(file_values), **_given(real)})
     base = values.path("INFINIBAY_BASE_DIR", Path("/opt/infinibay"))

@@ -51,7 +51,7 @@ async def opened_database(settings: Settings) -> AsyncIterator[tuple[str, Databa
     async with AsyncExitStack() as stack:
         database_url = settings.database_url or await _embedded(settings, stack)
         await migrate(database_url)
-        yield database_url, await _connected(settings, database_url, stack)
+        yield database_url, await stack.enter_async_context(connected(settings, database_url))
 
 
 @asynccontextmanager
@@ -68,8 +68,13 @@ async def foundation(settings: Settings) -> AsyncIterator[Foundation]:
         _warm_up(settings, hypervisor, stack)
         locks = LockHolder(database_url)
         stack.push_async_callback(locks.close)
-        host = await hosts.ensure(database, socket.gethostname(), settings.libvirt_uri)
+        host = await hosts.ensure(database, host_name(), settings.libvirt_uri)
         yield Foundation(settings, vault, database_url, database, locks, hypervisor, host)
+
+
+def host_name() -> str:
+    """The name under which this host is known to the database."""
+    return socket.gethostname()
 
 
 async def _check_pool(settings: Settings, hypervisor: Hypervisor) -> None:
@@ -125,7 +130,9 @@ async def _embedded(settings: Settings, stack: AsyncExitStack) -> str:
     return url
 
 
-async def _connected(settings: Settings, database_url: str, stack: AsyncExitStack) -> Database:
+@asynccontextmanager
+async def connected(settings: Settings, database_url: str) -> AsyncIterator[Database]:
+    """The client of a database, with its query engine."""
     hooks = Hooks()
     machine.register(hooks)
     department.register(hooks)
@@ -133,8 +140,10 @@ async def _connected(settings: Settings, database_url: str, stack: AsyncExitStac
         database_url, engine=EngineOptions(settings.run_dir, settings.prisma_query_engine_binary), hooks=hooks
     )
     await database.connect()
-    stack.push_async_callback(database.disconnect)
-    return database
+    try:
+        yield database
+    finally:
+        await database.disconnect()
 
 
 def make_directories(settings: Settings) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from infinibay.bootstrap.diagnosis import serving_doctor
 from infinibay.bootstrap.foundation import Foundation
 from infinibay.bootstrap.machines import MachineParts
 from infinibay.operations.engine import OperationEngine
@@ -56,6 +57,7 @@ def build_services(base: Foundation, parts: MachineParts, engine: OperationEngin
         events=EventsService(database),
         idempotency=IdempotencyService(database, base.locks, key),
         audit=AuditService(database),
+        doctor=serving_doctor(settings, base.hypervisor, base.database_url, database),
     )
 
 

@@ -20,6 +20,10 @@ async def find(db: Database, host_id: str) -> rows.Host | None:
     return await db.host.find_unique(where={"id": host_id})
 
 
+async def find_by_name(db: Database, name: str) -> rows.Host | None:
+    return await db.host.find_unique(where={"name": name})
+
+
 async def set_connected(db: Database, host_id: str, *, connected: bool) -> None:
     await db.host.update(where={"id": host_id}, data={"hypervisorConnected": connected})
 

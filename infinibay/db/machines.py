@@ -204,6 +204,12 @@ async def of_host(db: Database, host_id: str) -> list[rows.Machine]:
     return await db.machine.find_many(where={"hostId": host_id}, include={"configuration": True})
 
 
+async def ids(db: Database) -> frozenset[str]:
+    """Of all machines, to tell their domains from others."""
+    found = await db.query_raw("SELECT id FROM machines")
+    return frozenset(str(row["id"]) for row in found)
+
+
 async def autostarting(db: Database, host_id: str) -> list[rows.Machine]:
     return await db.machine.find_many(where={"hostId": host_id, "autostart": True}, order={"createdAt": "asc"})
 

@@ -64,6 +64,19 @@ async def migrate(url: str, directory: Path = MIGRATIONS) -> list[str]:
         raise DatabaseUnavailable(f"The database could not be migrated now: {error}") from error
 
 
+async def pending(url: str, directory: Path = MIGRATIONS) -> list[str]:
+    """The names that `migrate` would apply, in order; writes nothing. Raises as `migrate` does."""
+    connection = await connect(url, "doctor")
+    try:
+        async with connection:
+            migrations = read(directory)
+            made = await (await connection.execute("SELECT to_regclass('_prisma_migrations')")).fetchone()
+            applied = set() if made in (None, (None,)) else await _check_history(connection, migrations)
+    except psycopg.Error as error:
+        raise DatabaseUnavailable(f"The migrations of the database can't be read: {error}") from error
+    return [migration.name for migration in migrations if migration.name not in applied]
+
+
 def read(directory: Path = MIGRATIONS) -> list[Migration]:
     """The migrations on disk in their order."""
     return [Migration(path.parent.name, path.read_bytes()) for path in sorted(directory.glob("*/migration.sql"))]

@@ -23,6 +23,8 @@ RULES: dict[str, Rule] = {
     "Mutation.createDepartment": Rule.ADMIN,
     "Mutation.updateDepartmentName": Rule.ADMIN,
     "Mutation.destroyDepartment": Rule.ADMIN,
+    # host
+    "Query.hostReport": Rule.ADMIN,
     # machines
     "Query.machine": Rule.USER,
     "Query.machines": Rule.USER,

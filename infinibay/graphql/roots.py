@@ -8,6 +8,7 @@ from infinibay.graphql.auth_users.mutations import UserMutations
 from infinibay.graphql.auth_users.queries import UserQueries
 from infinibay.graphql.departments.mutations import DepartmentMutations
 from infinibay.graphql.departments.queries import DepartmentQueries
+from infinibay.graphql.host.queries import HostQueries
 from infinibay.graphql.machines.mutations import MachineMutations, PowerMutations
 from infinibay.graphql.machines.queries import MachineQueries
 from infinibay.graphql.operations.mutations import OperationMutations
@@ -15,7 +16,9 @@ from infinibay.graphql.operations.queries import OperationQueries
 from infinibay.graphql.templates.mutations import TemplateMutations
 from infinibay.graphql.templates.queries import TemplateQueries
 
-Query = merge_types("Query", (UserQueries, DepartmentQueries, MachineQueries, OperationQueries, TemplateQueries))
+Query = merge_types(
+    "Query", (UserQueries, DepartmentQueries, HostQueries, MachineQueries, OperationQueries, TemplateQueries)
+)
 Mutation = merge_types(
     "Mutation",
     (UserMutations, DepartmentMutations, MachineMutations, PowerMutations, OperationMutations, TemplateMutations),

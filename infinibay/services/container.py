@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from infinibay.services.audit import AuditService
 from infinibay.services.auth import AuthService
 from infinibay.services.departments import DepartmentService
+from infinibay.services.doctor import Doctor
 from infinibay.services.events import EventsService
 from infinibay.services.idempotency import IdempotencyService
 from infinibay.services.machines.service import MachineService
@@ -30,3 +31,4 @@ class Services:
     events: EventsService
     idempotency: IdempotencyService
     audit: AuditService
+    doctor: Doctor

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from infinibay.db import hosts
+from infinibay.db import hosts, rows
 from infinibay.db.client import Database
 from infinibay.errors import InfinibayError, Unavailable
 from infinibay.virt.api import Hypervisor
@@ -43,13 +43,17 @@ class Readiness:
         return "answers"
 
     async def _probe_worker(self) -> str:
-        host = await hosts.find(self._database, self._host_id)
-        if host is None or host.workerSeenAt is None:
-            raise Unavailable("No worker has run on this host yet")
-        age = datetime.now(UTC) - host.workerSeenAt
-        if age > _WORKER_LATE:
-            raise Unavailable(f"The worker was last seen {age.total_seconds():.0f} s ago")
-        return f"seen {age.total_seconds():.0f} s ago"
+        return worker_seen(await hosts.find(self._database, self._host_id))
+
+
+def worker_seen(host: rows.Host | None) -> str:
+    """When this host's worker gave its last sign of life. Raises Unavailable when that is too long ago."""
+    if host is None or host.workerSeenAt is None:
+        raise Unavailable("No worker has run on this host yet")
+    age = datetime.now(UTC) - host.workerSeenAt
+    if age > _WORKER_LATE:
+        raise Unavailable(f"The worker was last seen {age.total_seconds():.0f} s ago")
+    return f"seen {age.total_seconds():.0f} s ago"
 
 
 async def _reason(probe: Callable[[], Awaitable[str]]) -> str | None:

@@ -69,9 +69,10 @@ class KvmProbe:
         return None
 
     def _remember(self, now: _Circumstances, found: KvmVerdict) -> None:
+        if not self._file.parent.is_dir():
+            return  # The server makes its folders with modes of their own; a look at the host makes none.
         new = self._file.with_name(f".{self._file.name}-{os.getpid()}")
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
             new.write_text(json.dumps({"circumstances": asdict(now), **asdict(found)}), encoding="utf-8")
             new.replace(self._file)
         except OSError as error:

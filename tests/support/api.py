@@ -13,6 +13,7 @@ from typing import Any, cast
 import httpx
 from argon2 import PasswordHasher
 
+from infinibay.bootstrap.diagnosis import serving_doctor
 from infinibay.core.access import Principal, Role
 from infinibay.db import departments, rows
 from infinibay.db.client import Database, EngineOptions
@@ -34,6 +35,7 @@ from infinibay.services.template_categories import TemplateCategoryService
 from infinibay.services.templates import TemplateService
 from infinibay.services.throttle import LoginThrottle
 from infinibay.services.users import UserService
+from infinibay.virt.hypervisor import LibvirtHypervisor
 from infinibay.web.app import create_app
 from tests.support.databases import settings_below
 from tests.support.recording import RecordingMachines, RecordingOperations
@@ -117,7 +119,10 @@ class Api:
 
 @asynccontextmanager
 async def running_api(url: str, base: Path, *, origins: tuple[str, ...] = ()) -> AsyncIterator[Api]:
-    """An edge over the database with a user of each role (`user@example.com` …, password `PASSWORD`)."""
+    """An edge over the database with a user of each role (`user@example.com` …, password `PASSWORD`).
+
+    Its hypervisor is away.
+    """
     hooks = Hooks()
     department.register(hooks)
     machine.register(hooks)
@@ -125,6 +130,7 @@ async def running_api(url: str, base: Path, *, origins: tuple[str, ...] = ()) ->
     await database.connect()
     locks = LockHolder(url)
     passwords = quick_passwords()
+    settings = settings_below(base, **({"ALLOWED_ORIGINS": ",".join(origins)} if origins else {}))
     machines, operations = RecordingMachines(), RecordingOperations()
     credentials = Credentials(passwords, LoginThrottle())
     accounts = AccountService(database, passwords, base / "first-admin")
@@ -139,14 +145,14 @@ async def running_api(url: str, base: Path, *, origins: tuple[str, ...] = ()) ->
         events=EventsService(database),
         idempotency=IdempotencyService(database, locks, KEY),
         audit=AuditService(database),
+        doctor=serving_doctor(settings, LibvirtHypervisor(settings.libvirt_uri, settings.run_dir), url, database),
     )
     readiness: dict[str, str | None] = {"database": None, "hypervisor": None, "worker": None}
 
     async def report() -> dict[str, str | None]:
         return readiness
 
-    more = {"ALLOWED_ORIGINS": ",".join(origins)} if origins else {}
-    app = create_app(services, settings_below(base, **more), report)
+    app = create_app(services, settings, report)
     transport = httpx.ASGITransport(app=app)
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:

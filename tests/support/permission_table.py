@@ -26,6 +26,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "Mutation.createDepartment": _ADMINISTRATORS,
     "Mutation.updateDepartmentName": _ADMINISTRATORS,
     "Mutation.destroyDepartment": _ADMINISTRATORS,
+    "Query.hostReport": _ADMINISTRATORS,
     "Query.machine": _ONE,
     "Query.machines": _LIST,
     "Query.machinesPage": _LIST,

@@ -1,23 +1,27 @@
-"""The commands of the README and of the operators' page, run as they stand there."""
+"""The commands of the README and of docs/, run as they stand there with other places in place of theirs."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
+import shutil
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from graphql import DefinitionNode, NonNullTypeNode, OperationDefinitionNode, OperationType, parse
 
+from tests.support.documents import Block, Page, blocks, runs, shell
 from tests.support.guest_iso import build_guest_iso
 from tests.support.product import EMAIL, PASSWORD, ROOT, Product
 from tests.support.wait import until_sync
 
-_README = (ROOT / "README.md").read_text()
-_OPERATORS = (ROOT / "docs" / "operators.md").read_text()
+ADDRESS = "http://127.0.0.1:4000"
+BASE = "/opt/infinibay"
 
 
 @pytest.fixture(scope="module")
@@ -31,23 +35,33 @@ async def product() -> AsyncIterator[Product]:
         await made.close()
 
 
+@pytest.fixture
+def page(request: pytest.FixtureRequest) -> Iterator[Page]:
+    """The blocks that the test declares; all of them have to be read."""
+    opened = Page([mark for marker in request.node.iter_markers("documents") for mark in marker.args])
+    yield opened
+    opened.done()
+
+
+def run(product: Product, code: str, changes: dict[str, str] | None = None, folder: Path = ROOT) -> str:
+    return shell(code, changes or {}, {**os.environ, **product.settings}, folder)
+
+
 class _Reader:
-    """Runs the README's shell blocks as a person types them who fills in what the answers before told."""
+    """Sends the README's requests as a person does who fills in what the answers before told."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, product: Product, function: str) -> None:
+        self._product = product
+        (self._ask,) = re.findall(r"^ask\(\) \{.*?^\}$", function, re.MULTILINE | re.DOTALL)
         self._known: dict[str, str] = {"TOKEN": "", "ID": ""}
-        (self._ask,) = re.findall(r"^ask\(\) \{.*?^\}$", _blocks("ask()"), re.MULTILINE | re.DOTALL)
 
-    def run(self, beginning: str) -> list[dict[str, Any]]:
-        """The answers of the block in which the text stands."""
-        block = re.sub(r"^(TOKEN|ID)=.*$", "", _blocks(beginning), flags=re.MULTILINE).replace(self._ask, "")
+    def send(self, code: str, changes: dict[str, str] | None = None) -> list[dict[str, Any]]:
+        """The answers to a block's requests."""
+        requests = re.sub(r"^(TOKEN|ID)=.*$", "", code, flags=re.MULTILINE).replace(self._ask, "")
         given = "\n".join(f"{name}={value}" for name, value in self._known.items())
-        script = f"{given}\n{self._ask}\n{block}".replace("http://127.0.0.1:4000", self._url)
-        script = script.replace("THE PASSWORD", PASSWORD)
-        done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=True)
+        changed = {ADDRESS: self._product.url, **(changes or {})}
+        rest = run(self._product, f"{given}\n{self._ask}\n{requests}", changed)
         answers: list[dict[str, Any]] = []
-        rest = done.stdout
         while rest:
             answer, end = json.JSONDecoder().raw_decode(rest)
             answers.append(answer["data"])
@@ -58,67 +72,133 @@ class _Reader:
         self._known[name] = value
 
 
-def _blocks(text: str) -> str:
-    """The one shell block of the README that holds the text, without its indentation."""
-    blocks = re.findall(r"^( *)```sh\n(.*?)^ *```$", _README, re.MULTILINE | re.DOTALL)
-    (found,) = [re.sub(f"^{indent}", "", block, flags=re.MULTILINE) for indent, block in blocks if text in block]
-    return found
+@runs("sudo cp ubuntu-24.04", "login(email", "createMachine(input", "query ($id: String!)", "suspend(id: $id)")
+async def test_the_first_machine_in_five_minutes(product: Product, page: Page, tmp_path: Path) -> None:
+    medium = product.base / "iso" / "ubuntu.iso"
+    medium.rename(tmp_path / "ubuntu-24.04-live-server-amd64.iso")
+    run(product, page.read("sudo cp ubuntu-24.04"), {BASE: str(product.base)}, tmp_path)
+    assert medium.is_file()
 
-
-async def test_the_first_machine_in_five_minutes(product: Product) -> None:
-    reader = _Reader(product.url)
-    (login,) = reader.run("login(email")
-    reader.learn("TOKEN", login["login"]["token"])
-    (created,) = reader.run("createMachine(input")
+    login = page.read("login(email")
+    reader = _Reader(product, login)
+    (answer,) = reader.send(login, {"THE PASSWORD": PASSWORD})
+    reader.learn("TOKEN", answer["login"]["token"])
+    (created,) = reader.send(page.read("createMachine(input"))
     assert created["createMachine"]["status"] == "building"
     reader.learn("ID", created["createMachine"]["id"])
+    look = page.read("query ($id: String!)")
 
-    def status() -> str:
-        (answer,) = reader.run("query ($id: String!)")
-        assert answer["machine"]["failure"] is None
-        return str(answer["machine"]["status"])
+    def is_made() -> bool:
+        (answer,) = reader.send(look)
+        made = answer["machine"]
+        assert made["failure"] is None
+        return (made["status"], made["operation"]["state"]) == ("running", "SUCCEEDED")
 
-    until_sync(lambda: status() == "running", seconds=60, what="the machine running")
-    verbs = reader.run("suspend(id: $id)")
-    assert [(name, outcome["success"]) for answer in verbs for name, outcome in answer.items()] == [
-        ("suspend", True),
-        ("resumeMachine", True),
-        ("powerOff", True),
-        ("destroyMachine", True),
-    ]
+    await asyncio.to_thread(until_sync, is_made, seconds=60, what="the machine running")
+    verbs = await asyncio.to_thread(reader.send, page.read("suspend(id: $id)"))
+    outcomes = {name: outcome for answer in verbs for name, outcome in answer.items()}
+    assert list(outcomes) == ["suspend", "resumeMachine", "powerOff", "destroyMachine"]
+    assert [outcome for outcome in outcomes.values() if outcome["success"] is not True] == []
     assert product.held() == {"domains": [], "volumes": [], "directories": []}
 
 
-def _infinibay(product: Product, *arguments: str, answers: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["scripts/infinibay", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **product.settings},
-        input=answers,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@runs("sudo scripts/start")
+async def test_the_first_start(page: Page) -> None:
+    """The whole way from the command to an orderly end by Ctrl-C."""
+    started = _Started(page.read("sudo scripts/start"))
+    try:
+        await started.start()
+        first = started.base / "first-admin"
+        assert first.stat().st_mode & 0o777 == 0o600
+        assert await started.login(EMAIL, first.read_text().split()[-1])
+        assert await started.stop() == 0
+    finally:
+        await started.close()
 
 
-async def test_doctor_names_every_requirement(product: Product) -> None:
-    done = _infinibay(product, "doctor")
-    names = re.findall(r"^(?:ok|warning|FAILED) +([a-z ]+):", done.stdout, re.MULTILINE)
-    assert names == [
-        "base directory",
-        "database",
-        "hypervisor",
-        "kvm",
-        "firmware",
-        "tpm",
-        "pool",
-        "network",
-        "iommu",
-        "bridge filtering",
-        "media",
-    ]
-    assert done.returncode == 0, done.stdout
-    assert f"ubuntu.iso in {product.base}/iso" in done.stdout
+class _Started(Product):
+    """Started by a command of the README, with no password given beforehand."""
+
+    def __init__(self, command: str) -> None:
+        super().__init__(build_guest_iso(), DEFAULT_ADMIN_PASSWORD="")
+        self._command = command.replace("sudo ", "exec ")
+
+    def _launch(self, role: str, fault: str) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as output:
+            return subprocess.Popen(
+                ["bash", "-euc", self._command],
+                cwd=ROOT,
+                env={**os.environ, **self.settings},
+                stdout=output,
+                stderr=output,
+                stdin=subprocess.DEVNULL,
+            )
+
+
+@runs("scripts/infinibay doctor")
+async def test_doctor_names_what_is_there(product: Product, page: Page) -> None:
+    told = await asyncio.to_thread(run, product, page.read("scripts/infinibay doctor"))
+    assert re.search(r"^ok +database: PostgreSQL 18\.", told, re.MULTILINE)
+    assert f"ubuntu.iso in {product.base}/iso" in told
+    assert "FAILED" not in told
+
+
+@runs("createDepartment")
+async def test_a_request_that_is_sent_twice_has_one_effect(product: Product, page: Page) -> None:
+    code = f"TOKEN={await product.login(EMAIL, PASSWORD)}\n{page.read('createDepartment')}"
+    answers = [json.loads(await asyncio.to_thread(run, product, code, {ADDRESS: product.url})) for _ in range(2)]
+    assert answers[0] == answers[1]
+    assert answers[0]["data"]["createDepartment"]["name"] == "Laboratory"
+
+
+@runs("pg_basebackup", "vol-download", "database.before")
+async def test_backup_and_restore(product: Product, page: Page, tmp_path: Path) -> None:
+    """Taken while the server serves; afterwards everything is as it was then, and the copied key opens it."""
+    created = await product.create("in the backup")
+    assert (await product.ended(created["operation"]["id"]))["state"] == "SUCCEEDED"
+    assert (await product.verb("forcePowerOff", created["id"]))["success"] is True
+    (volume,) = [path.name for path in (product.base / "disks").iterdir()]
+    places = {BASE: str(product.base), "/var/backups/infinibay": str(tmp_path / "backups")}
+    backup = page.read("pg_basebackup")
+    disk = {"INTERNAL-NAME": volume.removesuffix("-main.qcow2"), "--pool default": f"--pool {product.pool}"}
+    await asyncio.to_thread(run, product, f"{backup}\n{page.read('vol-download')}", {**places, **disk})
+    (copied,) = (tmp_path / "backups").glob("*")
+    assert {path.name for path in copied.iterdir()} == {"database", "secrets", volume}
+    await asyncio.to_thread(run, product, f"qemu-img check {copied / volume}")
+    await product.ask('mutation { createDepartment(name: "after the backup") { id } }')
+
+    await product.stop()
+    shutil.rmtree(product.base / "secrets")
+    variables = "\n".join(line for line in backup.splitlines() if re.match(r"(base|backup)=", line))
+    await asyncio.to_thread(run, product, f"{variables}\n{page.read('database.before')}", places)
+    await product.start()
+
+    names = {found["name"] for found in (await product.ask("{ departments { name } }"))["departments"]}
+    assert "after the backup" not in names
+    restored = await product.machine(created["id"])
+    assert restored is not None
+    assert restored["status"] == "stopped"
+    assert (await product.verb("destroyMachine", created["id"]))["success"] is True
+
+
+def answerable() -> list[Block]:
+    """The documents with one query that needs nothing beforehand; the others are held against the schema alone."""
+
+    def alone(definition: DefinitionNode) -> bool:
+        return (
+            isinstance(definition, OperationDefinitionNode)
+            and definition.operation is OperationType.QUERY
+            and not any(
+                isinstance(variable.type, NonNullTypeNode) for variable in definition.variable_definitions or ()
+            )
+        )
+
+    return [one for one in blocks("graphql") if [*map(alone, parse(one.code).definitions)] == [True]]
+
+
+@pytest.mark.parametrize("one", answerable(), ids=str)
+async def test_the_documents_are_answered(product: Product, one: Block) -> None:
+    assert await product.ask(one.code)
 
 
 async def test_plan_shows_and_writes_nothing(product: Product) -> None:
@@ -147,16 +227,13 @@ async def test_accounts_from_the_command_line(product: Product) -> None:
     assert (await product.post("{ machines { id } }"))["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
-def test_every_command_of_the_operators_page_exists() -> None:
-    named = re.findall(r"^\| `scripts/infinibay ([a-z]+)(?: ([a-z]+))?", _OPERATORS, re.MULTILINE)
-    assert [" ".join(filter(None, words)) for words in named] == [
-        "serve",
-        "doctor",
-        "user create",
-        "user password",
-        "plan",
-    ]
-    for words in named:
-        command = [str(ROOT / "scripts" / "infinibay"), *filter(None, words), "--help"]
-        assert subprocess.run(command, capture_output=True, check=False).returncode == 0
-    assert Path(ROOT / "scripts" / "start").is_file()
+def _infinibay(product: Product, *arguments: str, answers: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["scripts/infinibay", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **product.settings},
+        input=answers,
+        capture_output=True,
+        text=True,
+        check=False,
+    )

@@ -1,0 +1,1 @@
+"""The host that machines run on."""
