@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from enum import Enum
+from typing import TypeVar
 from uuid import UUID
 
 import strawberry
@@ -11,6 +14,8 @@ from infinibay.core.identifiers import canonical
 from infinibay.errors import BadUserInput, FieldProblem
 from infinibay.services.machines.requests import Outcome
 
+Row = TypeVar("Row")
+Shown = TypeVar("Shown")
 LARGEST_PAGE = 1000
 _NOBODY = str(UUID(int=0))
 
@@ -67,3 +72,10 @@ def known_id(text: str) -> str:
 def optional_id(text: str | None) -> str | None:
     """The same for an id that may be left out; an empty one counts as left out."""
     return known_id(text) if text else None
+
+
+async def shown_as(show: Callable[[Row], Shown], stream: AsyncGenerator[Row, None]) -> AsyncGenerator[Shown, None]:
+    """A service's stream as clients see it."""
+    async with aclosing(stream):
+        async for row in stream:
+            yield show(row)

@@ -42,11 +42,14 @@ RULES: dict[str, Rule] = {
     "Mutation.rebootMachine": Rule.USER,
     "Mutation.resetMachine": Rule.USER,
     "Mutation.destroyMachine": Rule.USER,
+    "Subscription.machineStatus": Rule.USER,
     # operations
     "Query.operation": Rule.USER,
     "Query.operations": Rule.USER,
     "Query.machineEvents": Rule.USER,
     "Mutation.cancelOperation": Rule.USER,
+    "Subscription.machineEvents": Rule.USER,
+    "Subscription.operationProgress": Rule.USER,
 }
 
 

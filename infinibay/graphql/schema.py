@@ -7,30 +7,17 @@ from pathlib import Path
 import strawberry
 from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
-from strawberry.tools import merge_types
 from strawberry.types import ExecutionContext
 
-from infinibay.graphql.auth_users.mutations import UserMutations
-from infinibay.graphql.auth_users.queries import UserQueries
-from infinibay.graphql.departments.mutations import DepartmentMutations
-from infinibay.graphql.departments.queries import DepartmentQueries
 from infinibay.graphql.descriptions import describe
 from infinibay.graphql.errors import ErrorCodes
 from infinibay.graphql.guard import protect
 from infinibay.graphql.limits import extensions
-from infinibay.graphql.machines.mutations import MachineMutations, PowerMutations
-from infinibay.graphql.machines.queries import MachineQueries
-from infinibay.graphql.operations.mutations import OperationMutations
-from infinibay.graphql.operations.queries import OperationQueries
 from infinibay.graphql.permissions import RULES
+from infinibay.graphql.roots import Mutation, Query, Subscription
 from infinibay.graphql.scalars import SCALARS
 
 COMMITTED = Path(__file__).with_name("schema.graphql")
-
-Query = merge_types("Query", (UserQueries, DepartmentQueries, MachineQueries, OperationQueries))
-Mutation = merge_types(
-    "Mutation", (UserMutations, DepartmentMutations, MachineMutations, PowerMutations, OperationMutations)
-)
 
 
 class _Schema(strawberry.Schema):
@@ -45,6 +32,7 @@ def build() -> strawberry.Schema:
     schema = _Schema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         extensions=[*extensions(), ErrorCodes],
         config=StrawberryConfig(scalar_map=SCALARS),
     )

@@ -10,7 +10,9 @@ from infinibay.services.departments import DepartmentService
 from infinibay.services.events import EventsService
 from infinibay.services.idempotency import IdempotencyService
 from infinibay.services.machines.service import MachineService
+from infinibay.services.machines.states import MachineStates
 from infinibay.services.operations import OperationsService
+from infinibay.services.streams import Streams
 
 
 @dataclass(frozen=True)
@@ -19,8 +21,10 @@ class Services:
 
     auth: AuthService
     machines: MachineService
+    machine_states: MachineStates
     departments: DepartmentService
     operations: OperationsService
     events: EventsService
+    streams: Streams
     idempotency: IdempotencyService
     audit: AuditService

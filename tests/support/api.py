@@ -12,12 +12,15 @@ from typing import Any, cast
 
 import httpx
 from argon2 import PasswordHasher
+from starlette.types import ASGIApp
 
 from infinibay.core.access import Principal, Role
 from infinibay.db import departments, rows
 from infinibay.db.client import Database, EngineOptions
 from infinibay.db.hooks import Hooks
+from infinibay.db.live import LivePump, new_feed
 from infinibay.db.locks import LockHolder
+from infinibay.events.stays import Stays
 from infinibay.model_callbacks import department, machine
 from infinibay.services.accounts import AccountService
 from infinibay.services.audit import AuditService
@@ -27,8 +30,10 @@ from infinibay.services.departments import DepartmentService
 from infinibay.services.events import EventsService
 from infinibay.services.idempotency import IdempotencyService
 from infinibay.services.machines.service import MachineService
+from infinibay.services.machines.states import MachineStates
 from infinibay.services.operations import OperationsService
 from infinibay.services.passwords import Passwords
+from infinibay.services.streams import Streams
 from infinibay.services.throttle import LoginThrottle
 from infinibay.web.app import create_app
 from tests.support.databases import settings_below
@@ -48,6 +53,7 @@ def quick_passwords() -> Passwords:
 class Api:
     """A running edge: `tokens` and `users` by role, and the parts behind it."""
 
+    app: ASGIApp
     client: httpx.AsyncClient
     database: Database
     services: Services
@@ -110,12 +116,17 @@ async def running_api(url: str, base: Path, *, origins: tuple[str, ...] = ()) ->
     locks = LockHolder(url)
     passwords = quick_passwords()
     machines, operations = RecordingMachines(), RecordingOperations()
+    feed, stays = new_feed(), Stays()
+    pump = LivePump(database, url, feed, stays)
+    await pump.start()
     services = Services(
         auth=AuthService(database, passwords, KEY, lifetime=timedelta(hours=1), throttle=LoginThrottle()),
         machines=cast("MachineService", machines),
+        machine_states=MachineStates(database, feed),
         departments=DepartmentService(database, remove_department(database)),
         operations=cast("OperationsService", operations),
-        events=EventsService(database),
+        events=EventsService(database, feed),
+        streams=Streams(database, stays),
         idempotency=IdempotencyService(database, locks, KEY),
         audit=AuditService(database),
     )
@@ -130,11 +141,12 @@ async def running_api(url: str, base: Path, *, origins: tuple[str, ...] = ()) ->
     transport = httpx.ASGITransport(app=app)
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            api = Api(client, database, services, machines, operations, accounts, readiness=readiness)
+            api = Api(app, client, database, services, machines, operations, accounts, readiness=readiness)
             for role in ROLES:
                 await _join(api, role)
             yield api
     finally:
+        await pump.stop()
         await locks.close()
         await database.disconnect()
         passwords.close()

@@ -1,0 +1,22 @@
+"""The roots of the schema, put together from its areas."""
+
+from __future__ import annotations
+
+from strawberry.tools import merge_types
+
+from infinibay.graphql.auth_users.mutations import UserMutations
+from infinibay.graphql.auth_users.queries import UserQueries
+from infinibay.graphql.departments.mutations import DepartmentMutations
+from infinibay.graphql.departments.queries import DepartmentQueries
+from infinibay.graphql.machines.mutations import MachineMutations, PowerMutations
+from infinibay.graphql.machines.queries import MachineQueries
+from infinibay.graphql.machines.subscriptions import MachineSubscriptions
+from infinibay.graphql.operations.mutations import OperationMutations
+from infinibay.graphql.operations.queries import OperationQueries
+from infinibay.graphql.operations.subscriptions import OperationSubscriptions
+
+Query = merge_types("Query", (UserQueries, DepartmentQueries, MachineQueries, OperationQueries))
+Mutation = merge_types(
+    "Mutation", (UserMutations, DepartmentMutations, MachineMutations, PowerMutations, OperationMutations)
+)
+Subscription = merge_types("Subscription", (MachineSubscriptions, OperationSubscriptions))
