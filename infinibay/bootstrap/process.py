@@ -10,7 +10,9 @@ from typing import Literal
 
 from infinibay.bootstrap.foundation import Foundation, foundation
 from infinibay.bootstrap.machines import MachineParts, machine_parts
-from infinibay.bootstrap.services import build_services
+from infinibay.bootstrap.services import Live, build_services
+from infinibay.db.live import LivePump, new_feed
+from infinibay.events.stays import Stays
 from infinibay.operations.api import FaultPoints
 from infinibay.operations.engine import OperationEngine
 from infinibay.services.accounts import AccountService
@@ -40,8 +42,9 @@ async def running(settings: Settings, role: Role, faults: FaultPoints | None = N
         base = await stack.enter_async_context(foundation(settings))
         passwords = Passwords()
         await _first_start(base, passwords)
+        live = await _live(base, stack)
         parts = machine_parts(base)
-        engine = _engine(base, parts, role, faults)
+        engine = _engine(base, parts, live, role, faults)
         await engine.start()
         stack.push_async_callback(engine.stop)
         if role != "api":
@@ -50,17 +53,29 @@ async def running(settings: Settings, role: Role, faults: FaultPoints | None = N
             stack.push_async_callback(worker.stop)
         yield Product(
             settings=settings,
-            services=build_services(base, parts, engine, passwords),
+            services=build_services(base, parts, engine, live, passwords),
             readiness=Readiness(base.database, base.hypervisor, base.host.id),
         )
 
 
-def _engine(base: Foundation, parts: MachineParts, role: Role, faults: FaultPoints | None) -> OperationEngine:
+async def _live(base: Foundation, stack: AsyncExitStack) -> Live:
+    """What is new in the database, as long as the stack is open."""
+    live = Live(new_feed(), Stays())
+    pump = LivePump(base.database, base.database_url, live.feed, live.stays)
+    await pump.start()
+    stack.push_async_callback(pump.stop)
+    return live
+
+
+def _engine(
+    base: Foundation, parts: MachineParts, live: Live, role: Role, faults: FaultPoints | None
+) -> OperationEngine:
     settings = base.settings
     return OperationEngine(
         parts.kinds,
         base.database,
         base.database_url,
+        live.feed,
         host_id=base.host.id,
         budgets={"media": settings.infinibay_media_budget, "start": settings.infinibay_start_budget},
         role=role,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from infinibay.bootstrap.diagnosis import serving_doctor
 from infinibay.bootstrap.foundation import Foundation
 from infinibay.bootstrap.machines import MachineParts
+from infinibay.db import rows
+from infinibay.events.feed import Feed
+from infinibay.events.stays import Stays
 from infinibay.operations.engine import OperationEngine
 from infinibay.services.accounts import AccountService
 from infinibay.services.audit import AuditService
@@ -20,16 +24,28 @@ from infinibay.services.idempotency import IdempotencyService
 from infinibay.services.machines.changes import MachineChanges
 from infinibay.services.machines.create import CreateMachine, Planner
 from infinibay.services.machines.service import MachineService
+from infinibay.services.machines.states import MachineStates
 from infinibay.services.machines.validation import Validation
 from infinibay.services.operations import OperationsService
 from infinibay.services.passwords import Passwords
+from infinibay.services.streams import Streams
 from infinibay.services.template_categories import TemplateCategoryService
 from infinibay.services.templates import TemplateService
 from infinibay.services.throttle import LoginThrottle
 from infinibay.services.users import UserService
 
 
-def build_services(base: Foundation, parts: MachineParts, engine: OperationEngine, passwords: Passwords) -> Services:
+@dataclass(frozen=True)
+class Live:
+    """What the streams of this process read from, and whose they are."""
+
+    feed: Feed[rows.Event]
+    stays: Stays
+
+
+def build_services(
+    base: Foundation, parts: MachineParts, engine: OperationEngine, live: Live, passwords: Passwords
+) -> Services:
     """Wires the services to the adapters."""
     settings, database = base.settings, base.database
     key = token_key(settings.tokenkey, base.vault)
@@ -53,8 +69,10 @@ def build_services(base: Foundation, parts: MachineParts, engine: OperationEngin
         departments=DepartmentService(database, DepartmentRemover(engine, base.host.id)),
         templates=TemplateService(database),
         template_categories=TemplateCategoryService(database),
-        operations=OperationsService(database, engine),
-        events=EventsService(database),
+        machine_states=MachineStates(database, live.feed),
+        operations=OperationsService(database, engine, live.feed),
+        events=EventsService(database, live.feed),
+        streams=Streams(database, live.stays),
         idempotency=IdempotencyService(database, base.locks, key),
         audit=AuditService(database),
         doctor=serving_doctor(settings, base.hypervisor, base.database_url, database),

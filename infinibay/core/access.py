@@ -57,6 +57,11 @@ def may_see(principal: Principal, owner_id: str | None) -> bool:
     return principal.is_admin or (owner_id is not None and owner_id == principal.user_id)
 
 
+def visible_owner(principal: Principal) -> str | None:
+    """Whose things the principal sees; None: everybody's."""
+    return None if principal.is_admin else principal.user_id
+
+
 def may_edit_user(principal: Principal, target_id: str, target_role: Role) -> bool:
     """Everybody edits the own profile; nobody edits above the own rank."""
     if target_id == principal.user_id:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from prisma import Json, types
@@ -11,6 +11,9 @@ from infinibay.db import rows
 from infinibay.db.client import Database
 
 CHANNEL = "infinibay_events"
+# Tell a machine's owner that it is gone, or was given to somebody else.
+MACHINE_DESTROYED = "machine.destroyed"
+MACHINE_RELEASED = "machine.released"
 
 
 async def append(
@@ -38,10 +41,18 @@ async def append(
 
 
 async def page(
-    db: Database, *, owner_id: str | None, machine_id: str | None, after_seq: int, first: int
+    db: Database,
+    *,
+    owner_id: str | None,
+    machine_id: str | None,
+    after_seq: int,
+    first: int,
+    kinds: Collection[str] | None = None,
 ) -> list[rows.Event]:
     """Up to `first` events that follow `after_seq`, oldest first; of one owner's machines or of all (None)."""
     where: types.EventWhereInput = {"seq": {"gt": after_seq}}
+    if kinds is not None:
+        where["kind"] = {"in": list(kinds)}
     if owner_id is not None:
         where["ownerId"] = owner_id
     if machine_id is not None:
@@ -60,14 +71,15 @@ async def last_seq(db: Database) -> int:
     return newest.seq if newest else 0
 
 
-async def operations_since(db: Database, seq: int) -> tuple[int, frozenset[str]]:
-    """The highest number now and the operations that events after `seq` speak of."""
-    found = await db.query_raw(
-        "SELECT coalesce(max(seq), 0)::text AS last, array_agg(DISTINCT operation_id::text)"
-        " FILTER (WHERE operation_id IS NOT NULL) AS ids FROM events WHERE seq > $1::bigint",
-        seq,
-    )
-    return max(seq, int(found[0]["last"])), frozenset(found[0]["ids"] or ())
+async def owner_of_operation(db: Database, operation_id: str) -> str | None:
+    """Whose machine it concerns, or concerned as long as there was one."""
+    newest = await db.event.find_first(where={"operationId": operation_id}, order={"seq": "desc"})
+    return newest.ownerId if newest else None
+
+
+def topics(event: rows.Event) -> tuple[str, ...]:
+    """What an event is about: ids of its machine, its operation and the machine's owner."""
+    return tuple(name for name in (event.machineId, event.operationId, event.ownerId) if name is not None)
 
 
 async def purge(db: Database, days: int) -> int:

@@ -1,11 +1,11 @@
-"""LISTEN on one channel, over a connection of its own that comes back when it is lost."""
+"""LISTEN, over a connection of its own that comes back when it is lost."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -29,17 +29,24 @@ class Resync(Enum):
 RESYNC: Final = Resync.RESYNC
 
 
+class Notice(NamedTuple):
+    """What somebody notified."""
+
+    channel: str
+    payload: str
+
+
 class Listener:
-    """Iterates the payloads of one channel.
+    """Iterates what comes through some channels.
 
     `RESYNC` comes first, as soon as it listens, then after each reconnection, and in place of everything that a slow
     reader let pile up. The iteration ends after `close`. One reader only.
     """
 
-    def __init__(self, url: str, channel: str) -> None:
+    def __init__(self, url: str, *channels: str) -> None:
         self._url = url
-        self._channel = channel
-        self._queue: deque[str | Resync] = deque()
+        self._channels = channels
+        self._queue: deque[Notice | Resync] = deque()
         self._changed = asyncio.Event()
         self._closed = False
         self._task: asyncio.Task[None] | None = None
@@ -47,9 +54,9 @@ class Listener:
     def __aiter__(self) -> Listener:
         return self
 
-    async def __anext__(self) -> str | Resync:
+    async def __anext__(self) -> Notice | Resync:
         if self._task is None and not self._closed:
-            self._task = asyncio.create_task(self._keep_listening(), name=f"listen {self._channel}")
+            self._task = asyncio.create_task(self._keep_listening(), name=self._purpose)
             self._task.add_done_callback(lambda _: self._changed.set())
         while not self._queue:
             if self._closed:
@@ -75,21 +82,26 @@ class Listener:
         pause = 0.1
         while True:
             try:
-                async with await connect(self._url, f"listen {self._channel}") as connection:
-                    await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
+                async with await connect(self._url, self._purpose) as connection:
+                    for channel in self._channels:
+                        await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
                     self._resync()
                     pause = 0.1
                     async for notification in connection.notifies():
-                        self._put(notification.payload)
+                        self._put(Notice(notification.channel, notification.payload))
             except (DatabaseUnavailable, psycopg.OperationalError) as error:
-                log.warning("database.listener_lost", channel=self._channel, error=str(error), again_in=pause)
+                log.warning("database.listener_lost", channels=self._channels, error=str(error), again_in=pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
-    def _put(self, payload: str) -> None:
+    @property
+    def _purpose(self) -> str:
+        return f"listen {' '.join(self._channels)}"
+
+    def _put(self, notice: Notice) -> None:
         if len(self._queue) >= _LONGEST_QUEUE:
             self._resync()
-        self._queue.append(payload)
+        self._queue.append(notice)
         self._changed.set()
 
     def _resync(self) -> None:

@@ -17,8 +17,9 @@ EVENT_KIND = "operation.updated"
 _TELL = """
 INSERT INTO events (kind, machine_id, operation_id, owner_id, actor_id, data)
 SELECT 'operation.updated', o.machine_id, o.id,
-       coalesce((SELECT m.user_id FROM machines m WHERE m.id = o.machine_id),
-                (SELECT e.owner_id FROM events e WHERE e.operation_id = o.id ORDER BY e.seq DESC LIMIT 1)),
+       CASE WHEN EXISTS (SELECT 1 FROM machines m WHERE m.id = o.machine_id)
+            THEN (SELECT m.user_id FROM machines m WHERE m.id = o.machine_id)
+            ELSE (SELECT e.owner_id FROM events e WHERE e.operation_id = o.id ORDER BY e.seq DESC LIMIT 1) END,
        o.requested_by_id,
        jsonb_build_object(
          'kind', o.kind, 'state', o.state, 'step', o.step, 'stepNumber', o.step_number, 'steps', o.steps,

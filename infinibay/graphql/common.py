@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from enum import Enum
 from typing import TypeVar
 from uuid import UUID
@@ -12,6 +14,8 @@ from infinibay.core.identifiers import canonical
 from infinibay.errors import BadUserInput, FieldProblem
 from infinibay.services.machines.requests import Outcome
 
+Row = TypeVar("Row")
+Shown = TypeVar("Shown")
 LARGEST_PAGE = 1000
 _NOBODY = str(UUID(int=0))
 T = TypeVar("T")
@@ -74,3 +78,10 @@ def optional_id(text: str | None) -> str | None:
 def given(value: T | None) -> T | None:
     """None for what the client left out."""
     return None if value is strawberry.UNSET else value
+
+
+async def shown_as(show: Callable[[Row], Shown], stream: AsyncGenerator[Row, None]) -> AsyncGenerator[Shown, None]:
+    """A service's stream as clients see it."""
+    async with aclosing(stream):
+        async for row in stream:
+            yield show(row)

@@ -11,8 +11,10 @@ from uuid import uuid4
 
 from graphql import ExecutionResult as CoreResult
 from graphql import GraphQLError, GraphQLSyntaxError, OperationDefinitionNode
+from strawberry.exceptions import MissingQueryError
 from strawberry.extensions import SchemaExtension
-from strawberry.types import ExecutionResult
+from strawberry.schema.exceptions import CannotGetOperationTypeError
+from strawberry.types import ExecutionResult, StreamExecutionResult
 
 from infinibay.errors import BadUserInput, Conflict, HypervisorError, InfinibayError, UniqueViolation
 from infinibay.graphql.echoes import without_texts, without_values
@@ -21,6 +23,11 @@ from infinibay.log import get_logger
 log = get_logger(__name__)
 
 INTERNAL = "INTERNAL_SERVER_ERROR"
+# What is wrong with a request as a whole; over HTTP the endpoint tells it.
+_REQUESTS: dict[type, str] = {
+    CannotGetOperationTypeError: "OPERATION_RESOLUTION_FAILURE",
+    MissingQueryError: "BAD_REQUEST",
+}
 _MASKED = "Something went wrong inside the server"
 
 
@@ -43,6 +50,11 @@ class ErrorCodes(SchemaExtension):
         result = self.execution_context.result
         if isinstance(result, (CoreResult, ExecutionResult)) and result.errors:
             result.errors = [coded(error) for error in result.errors]
+
+    def on_stream_result(self, result: StreamExecutionResult) -> Iterator[None]:
+        if isinstance(result, ExecutionResult) and result.errors:
+            result.errors = [coded(error) for error in result.errors]
+        yield
 
     def _is_ambiguous(self) -> bool:
         """Without a name the first of several operations would run; strawberry keeps the sent name to itself."""
@@ -71,6 +83,8 @@ def _told(error: GraphQLError) -> tuple[str, dict[str, Any]]:
     cause = _cause(error)
     if isinstance(cause, InfinibayError):
         return _explained(cause)
+    if (code := _REQUESTS.get(type(cause))) is not None:
+        return error.message, {"code": code}
     if isinstance(error, GraphQLSyntaxError):
         return without_texts(error.message), {"code": "GRAPHQL_PARSE_FAILED"}
     if error.path is None and error.nodes:

@@ -1,6 +1,7 @@
 """What every root field goes through before and after its resolver, in one place.
 
 A query: permission → texts. A mutation: audit entry → permission → texts → idempotency key → resolver → audit end.
+A subscription: permission → texts → resolver → its stream, as long as the session holds.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from graphql import GraphQLArgument, GraphQLSchema, GraphQLString
 
 from infinibay.core.access import Rule
 from infinibay.core.identifiers import canonical
-from infinibay.errors import InfinibayError, TooManyRequests
+from infinibay.errors import BadUserInput, InfinibayError, TooManyRequests
 from infinibay.graphql.areas import area_of
 from infinibay.graphql.auth_users.types import LoginResponse
 from infinibay.graphql.common import SuccessType
@@ -37,7 +38,9 @@ def protect(schema: GraphQLSchema, rules: Mapping[str, Rule]) -> None:
         rule = rules[full_name]
         if field.resolve is None:
             raise InfinibayError(f"{full_name} has no resolver")
-        if root is schema.mutation_type:
+        if field.subscribe is not None:
+            field.subscribe, field.resolve = _subscription(rule, field.subscribe), _item(field.resolve)
+        elif root is schema.mutation_type:
             field.resolve = _mutation(name, area_of(field), rule, field.resolve)
             field.args[_KEY] = GraphQLArgument(GraphQLString)
         else:
@@ -51,6 +54,28 @@ def _query(rule: Rule, resolve: Resolver) -> Resolver:
         return resolve(source, info, **arguments)
 
     return guarded
+
+
+def _subscription(rule: Rule, subscribe: Resolver) -> Resolver:
+    async def guarded(source: Any, info: Any, **arguments: Any) -> Any:
+        context: Context = info.context
+        demand(rule, context)
+        check(arguments)
+        stream = await subscribe(source, info, **arguments)
+        return context.services.streams.bounded(context.caller, stream)
+
+    return guarded
+
+
+def _item(resolve: Resolver) -> Resolver:
+    """What a stream's item becomes. Over plain HTTP there is no stream, and nothing to resolve."""
+
+    def shown(item: Any, info: Any, **arguments: Any) -> Any:
+        if item is None:
+            raise BadUserInput(message="Subscriptions are answered over a WebSocket only")
+        return resolve(item, info, **arguments)
+
+    return shown
 
 
 def _mutation(name: str, area: str, rule: Rule, resolve: Resolver) -> Resolver:

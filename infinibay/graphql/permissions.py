@@ -48,6 +48,7 @@ RULES: dict[str, Rule] = {
     "Mutation.rebootMachine": Rule.USER,
     "Mutation.resetMachine": Rule.USER,
     "Mutation.destroyMachine": Rule.USER,
+    "Subscription.machineStatus": Rule.USER,
     # operations
     "Query.operation": Rule.USER,
     "Query.operations": Rule.USER,
@@ -64,6 +65,8 @@ RULES: dict[str, Rule] = {
     "Mutation.createMachineTemplateCategory": Rule.ADMIN,
     "Mutation.updateMachineTemplateCategory": Rule.ADMIN,
     "Mutation.destroyMachineTemplateCategory": Rule.ADMIN,
+    "Subscription.machineEvents": Rule.USER,
+    "Subscription.operationProgress": Rule.USER,
 }
 
 

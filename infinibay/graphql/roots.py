@@ -11,8 +11,10 @@ from infinibay.graphql.departments.queries import DepartmentQueries
 from infinibay.graphql.host.queries import HostQueries
 from infinibay.graphql.machines.mutations import MachineMutations, PowerMutations
 from infinibay.graphql.machines.queries import MachineQueries
+from infinibay.graphql.machines.subscriptions import MachineSubscriptions
 from infinibay.graphql.operations.mutations import OperationMutations
 from infinibay.graphql.operations.queries import OperationQueries
+from infinibay.graphql.operations.subscriptions import OperationSubscriptions
 from infinibay.graphql.templates.mutations import TemplateMutations
 from infinibay.graphql.templates.queries import TemplateQueries
 
@@ -23,3 +25,4 @@ Mutation = merge_types(
     "Mutation",
     (UserMutations, DepartmentMutations, MachineMutations, PowerMutations, OperationMutations, TemplateMutations),
 )
+Subscription = merge_types("Subscription", (MachineSubscriptions, OperationSubscriptions))

@@ -14,7 +14,7 @@ from infinibay.graphql.errors import ErrorCodes
 from infinibay.graphql.guard import protect
 from infinibay.graphql.limits import extensions
 from infinibay.graphql.permissions import RULES
-from infinibay.graphql.roots import Mutation, Query
+from infinibay.graphql.roots import Mutation, Query, Subscription
 from infinibay.graphql.scalars import SCALARS
 
 COMMITTED = Path(__file__).with_name("schema.graphql")
@@ -32,6 +32,7 @@ def build() -> strawberry.Schema:
     schema = _Schema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         extensions=[*extensions(), ErrorCodes],
         config=StrawberryConfig(scalar_map=SCALARS),
     )

@@ -10,8 +10,9 @@ from uuid import uuid4
 
 from infinibay.db import operations as queries
 from infinibay.db.client import Database
-from infinibay.db.rows import Operation
+from infinibay.db.rows import Event, Operation
 from infinibay.errors import DatabaseUnavailable, InfinibayError, MachineBusy, NotFound
+from infinibay.events.feed import Feed
 from infinibay.log import get_logger
 from infinibay.operations import failures
 from infinibay.operations.admission import Join, Refuse, admit
@@ -19,7 +20,6 @@ from infinibay.operations.api import Failure, FaultPoints, NewOperation, Operati
 from infinibay.operations.context import stored
 from infinibay.operations.durable import APPLICATION_VERSION, DurableQueue
 from infinibay.operations.takeover import partition_of
-from infinibay.operations.wakeups import Wakeups
 from infinibay.operations.worker import OperationWorker
 
 log = get_logger(__name__)
@@ -35,6 +35,7 @@ class OperationEngine:
         kinds: Mapping[str, OperationKind],
         database: Database,
         database_url: str,
+        feed: Feed[Event],
         *,
         host_id: str,
         budgets: Mapping[str, int],
@@ -47,15 +48,16 @@ class OperationEngine:
         version: str = APPLICATION_VERSION,
         faults: FaultPoints | None = None,
     ) -> None:
-        """`budgets`: how many steps of a budget run at once. `concurrency`: operations running at once. `patience`:
-        seconds that a step waits for an absent hypervisor or database. ValueError for a step with an unknown budget."""
+        """`feed` tells those who wait. `budgets`: how many steps of a budget run at once. `concurrency`: operations
+        running at once. `patience`: seconds that a step waits for an absent hypervisor or database. ValueError for a
+        step with an unknown budget."""
         unknown = {step.budget for kind in kinds.values() for step in kind.steps} - {None, *budgets}
         if unknown:
             raise ValueError(f"steps name unknown budgets: {sorted(map(str, unknown))}")
         self._kinds = dict(kinds)
         self._database = database
         self._queue = DurableQueue(database_url)
-        self._wakeups = Wakeups(database, database_url)
+        self._feed = feed
         self._handing_over: set[asyncio.Task[None]] = set()
         self._worker: OperationWorker | None = None
         if role != "api":
@@ -79,7 +81,6 @@ class OperationEngine:
         """Connects, and as a worker takes over what was left and begins to run. Needs the product's tables."""
         try:
             await self._queue.open()
-            await self._wakeups.start()
             if self._worker is not None:
                 await self._worker.start()
         except BaseException:
@@ -91,7 +92,6 @@ class OperationEngine:
         if self._worker is not None:
             await self._worker.stop()
         await asyncio.gather(*self._handing_over)
-        await self._wakeups.stop()
         await self._queue.close()
 
     async def submit(self, tx: Database, new: NewOperation) -> Operation:
@@ -170,10 +170,9 @@ class OperationEngine:
         NotFound, and DatabaseUnavailable when the time ends without the database."""
         try:
             async with asyncio.timeout(seconds):
-                with self._wakeups.waiting(operation_id) as news:
+                with self._feed.reading(operation_id) as reader:
                     while (row := await stored(lambda: self._found(operation_id))).endedAt is None:
-                        await news.wait()
-                        news.clear()
+                        await reader.news()
                     return row
         except TimeoutError:
             return await self._found(operation_id)

@@ -11,7 +11,9 @@ from infinibay.services.doctor import Doctor
 from infinibay.services.events import EventsService
 from infinibay.services.idempotency import IdempotencyService
 from infinibay.services.machines.service import MachineService
+from infinibay.services.machines.states import MachineStates
 from infinibay.services.operations import OperationsService
+from infinibay.services.streams import Streams
 from infinibay.services.template_categories import TemplateCategoryService
 from infinibay.services.templates import TemplateService
 from infinibay.services.users import UserService
@@ -24,11 +26,13 @@ class Services:
     auth: AuthService
     users: UserService
     machines: MachineService
+    machine_states: MachineStates
     departments: DepartmentService
     templates: TemplateService
     template_categories: TemplateCategoryService
     operations: OperationsService
     events: EventsService
+    streams: Streams
     idempotency: IdempotencyService
     audit: AuditService
     doctor: Doctor

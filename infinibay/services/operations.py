@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
 from infinibay.core.access import Principal
 from infinibay.core.identifiers import canonical
-from infinibay.db import machines, operations, rows
+from infinibay.db import events, machines, operations, rows
 from infinibay.db.client import Database
 from infinibay.errors import Conflict, NotFound
+from infinibay.events.feed import Feed
 from infinibay.operations.api import Failure
+from infinibay.operations.context import stored
 from infinibay.operations.engine import OperationEngine
 from infinibay.services import cursors
 from infinibay.services.machines.records import DOMAIN_GONE
@@ -25,11 +27,13 @@ class OperationPage:
 
 
 class OperationsService:
-    """A user sees what concerns own machines and what was asked for by the user; administrators see all."""
+    """A user sees what concerns own machines, also one that it removed, and what was asked for by the user;
+    administrators see all."""
 
-    def __init__(self, database: Database, engine: OperationEngine) -> None:
+    def __init__(self, database: Database, engine: OperationEngine, feed: Feed[rows.Event]) -> None:
         self._database = database
         self._engine = engine
+        self._feed = feed
 
     async def find(self, principal: Principal, operation_id: str) -> rows.Operation | None:
         known_form = canonical(operation_id)
@@ -72,6 +76,26 @@ class OperationsService:
             raise Conflict("The operation has ended already")
         return await self._engine.request_cancel(operation.id)
 
+    async def watch(self, principal: Principal, operation_id: str) -> AsyncGenerator[rows.Operation]:
+        """The operation as it is, then whenever it has changed, until it has ended. Raises NotFound for one that is
+        absent or not the principal's, also when it no longer is."""
+        if await self.find(principal, operation_id) is None:
+            raise NotFound("Operation not found")
+        return self._progress(principal, operation_id)
+
+    async def _progress(self, principal: Principal, operation_id: str) -> AsyncGenerator[rows.Operation]:
+        shown: rows.Operation | None = None
+        with self._feed.reading(operation_id) as reader:
+            while shown is None or shown.endedAt is None:
+                row = await stored(lambda: self.find(principal, operation_id))
+                if row is None:
+                    raise NotFound("Operation not found")
+                if row != shown:
+                    shown = row
+                    yield row
+                else:
+                    await reader.news()
+
     async def latest(self, machine_ids: Sequence[str]) -> dict[str, rows.Operation]:
         """The latest operation of each machine, with one statement."""
         return await operations.latest_of(self._database, machine_ids)
@@ -95,4 +119,5 @@ class OperationsService:
         if operation.machineId is None:
             return False
         machine = await machines.find(self._database, operation.machineId)
-        return machine is not None and machine.userId == principal.user_id
+        owner_id = machine.userId if machine else await events.owner_of_operation(self._database, operation.id)
+        return owner_id == principal.user_id

@@ -8,7 +8,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import Lifespan
 
 from infinibay.graphql.schema import build
@@ -26,10 +26,10 @@ _CORS_SECONDS = 600
 def create_app(
     services: Services, settings: Settings, readiness: health.Readiness, lifespan: Lifespan[Starlette] | None = None
 ) -> Starlette:
-    """GraphQL and health over HTTP. Raises InfinibayError when a root field has no rule."""
-    endpoint = GraphQLEndpoint(build(), services, settings.graphic_host)
+    """GraphQL over HTTP and WebSockets, and health. Raises InfinibayError when a root field has no rule."""
+    endpoint = GraphQLEndpoint(build(), services, settings.graphic_host, settings.allowed_origins)
     return Starlette(
-        routes=[Route("/graphql", endpoint), *health.routes(readiness)],
+        routes=[Route("/graphql", endpoint), WebSocketRoute("/graphql", endpoint), *health.routes(readiness)],
         middleware=[Middleware(RequestMiddleware), *_cors(settings.allowed_origins)],
         exception_handlers={HTTPException: _refused},
         lifespan=lifespan,

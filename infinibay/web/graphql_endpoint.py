@@ -1,8 +1,9 @@
-"""POST /graphql, with the HTTP statuses and codes of Apollo Server, which existing clients know."""
+"""/graphql: POST with the HTTP statuses and codes of Apollo Server, which existing clients know, and WebSockets."""
 
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any, NoReturn
 
 import strawberry
@@ -15,11 +16,20 @@ from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLHTTPResponse
 from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.types import ExecutionResult
+from strawberry.types.unset import UnsetType
 
 from infinibay.graphql.context import Context
 from infinibay.graphql.errors import coded
 from infinibay.services.container import Services
 from infinibay.web.authentication import identify
+from infinibay.web.graphql_socket import (
+    INIT_SECONDS,
+    MOST_OPERATIONS,
+    Connection,
+    LegacyHandler,
+    SocketAdapter,
+    TransportHandler,
+)
 from infinibay.web.responses import JSON, encoded, error_response
 
 LARGEST_BODY = 1024 * 1024
@@ -29,27 +39,65 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>infinibay
 """
 
 
-class GraphQLEndpoint(GraphQL[Context, None]):
-    """Queries and mutations by POST with a JSON body of at most 1 MB; no batches, no uploads."""
+class GraphQLEndpoint(GraphQL[Context | Connection, None]):
+    """Queries and mutations by POST with a JSON body of at most 1 MB, no batches, no uploads; over a WebSocket
+    subscriptions too."""
 
-    def __init__(self, schema: strawberry.Schema, services: Services, graphic_host: str) -> None:
-        super().__init__(schema, graphql_ide=None, allow_queries_via_get=False)
+    websocket_adapter_class = SocketAdapter
+    graphql_transport_ws_handler_class = TransportHandler
+    graphql_ws_handler_class = LegacyHandler
+
+    def __init__(
+        self, schema: strawberry.Schema, services: Services, graphic_host: str, allowed_origins: tuple[str, ...]
+    ) -> None:
+        super().__init__(
+            schema,
+            graphql_ide=None,
+            allow_queries_via_get=False,
+            connection_init_wait_timeout=timedelta(seconds=INIT_SECONDS),
+            max_subscriptions_per_connection=MOST_OPERATIONS,
+            allowed_origins=allowed_origins,
+        )
         self._services = services
         self._graphic_host = graphic_host
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self.run(WebSocket(scope, receive, send))
+            return
         request = Request(scope, _limited(receive))
         response = await self._answer(request)
         await response(scope, receive, send)
 
-    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:  # noqa: ARG002
-        identity = await identify(self._services.auth, request.headers.get("authorization"))
+    async def get_context(
+        self,
+        request: Request | WebSocket,
+        response: Response | WebSocket,  # noqa: ARG002
+    ) -> Context | Connection:
+        authorization = request.headers.get("authorization")
+        address = request.client.host if request.client else ""
+        if isinstance(request, WebSocket):
+            return Connection(authorization, lambda sent: self._context(address, sent))
+        return await self._context(address, authorization)
+
+    async def on_ws_connect(self, context: Context | Connection) -> UnsetType:
+        """Whoever comes is let in; each operation then looks who it is, as each request over HTTP does."""
+        if isinstance(context, Connection):
+            context.accept()
+        return UnsetType()
+
+    def encode_json(self, data: object) -> str:
+        """Text, as bytes would travel in binary frames."""
+        return encoded(data).decode()
+
+    async def _context(self, address: str, authorization: str | None) -> Context:
+        identity = await identify(self._services.auth, authorization)
         return Context(
             services=self._services,
             principal=identity.principal,
             refusal=identity.refusal,
             graphic_host=self._graphic_host,
-            address=request.client.host if request.client else "",
+            address=address,
         )
 
     async def get_sub_response(self, request: Request | WebSocket) -> Response:

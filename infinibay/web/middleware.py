@@ -32,10 +32,13 @@ class RequestMiddleware:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         request_id = _request_id(scope)
+        if scope["type"] == "websocket":
+            await self._watch_socket(scope, receive, send, request_id)
+            return
         status: list[int] = []
 
         async def with_headers(message: Message) -> None:
@@ -63,6 +66,15 @@ class RequestMiddleware:
                 status=status[0] if status else None,
                 milliseconds=milliseconds,
             )
+
+    async def _watch_socket(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        started = time.perf_counter()
+        with bound(request_id=request_id):
+            log.info("http.socket_opened", path=scope["path"])
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                log.info("http.socket_closed", path=scope["path"], seconds=round(time.perf_counter() - started, 1))
 
 
 def _request_id(scope: Scope) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from infinibay.bootstrap import Product, Role, running
 from infinibay.errors import SettingError
@@ -18,6 +19,7 @@ from infinibay.log import get_logger
 from infinibay.operations.api import FaultPoints
 from infinibay.settings import Settings
 from infinibay.web.app import create_app
+from infinibay.web.graphql_endpoint import LARGEST_BODY
 
 log = get_logger(__name__)
 _GRACE_SECONDS = 5
@@ -71,16 +73,23 @@ def _listen(settings: Settings) -> socket.socket:
     return listener
 
 
-async def _answer(product: Product, listener: socket.socket, ended: asyncio.Event) -> None:
-    settings = product.settings
-    config = uvicorn.Config(
-        create_app(product.services, settings, product.readiness.report),
+def server_config(app: ASGIApp) -> uvicorn.Config:
+    """How an application is served: messages over WebSockets are as large as a body may be, and not compressed, which
+    would cost each connection twice its memory."""
+    return uvicorn.Config(
+        app,
         log_config=None,
         access_log=False,
         lifespan="off",
         ws_per_message_deflate=False,
+        ws_max_size=LARGEST_BODY,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
+
+
+async def _answer(product: Product, listener: socket.socket, ended: asyncio.Event) -> None:
+    settings = product.settings
+    config = server_config(create_app(product.services, settings, product.readiness.report))
     server = _Server(config)
     # Whoever reads that the server is ready may connect at once, even before the loop takes the connection.
     listener.listen(config.backlog)

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection
 
-from infinibay.db.notifications import RESYNC, Listener
+from infinibay.db.events import CHANNEL
+from infinibay.db.notifications import RESYNC, Listener, Notice
 from tests.support.databases import execute
 from tests.support.wait import until
 
@@ -80,7 +81,7 @@ async def test_readers_with_a_cursor_miss_nothing(database_url: str) -> None:
 
 
 async def test_each_event_is_announced_after_its_commit(database_url: str) -> None:
-    listener = Listener(database_url, "infinibay_events")
+    listener = Listener(database_url, CHANNEL)
     try:
         assert await anext(listener) is RESYNC
         async with await AsyncConnection.connect(database_url) as connection:
@@ -88,7 +89,8 @@ async def test_each_event_is_announced_after_its_commit(database_url: str) -> No
             await connection.rollback()
             first, second = await append(connection, "a"), await append(connection, "b")
             await connection.commit()
-        assert [await anext(listener), await anext(listener)] == [str(first), str(second)]
+        notices = [await anext(listener), await anext(listener)]
+        assert notices == [Notice(CHANNEL, str(first)), Notice(CHANNEL, str(second))]
     finally:
         await listener.close()
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from infinibay.db.notifications import RESYNC, Listener
+from infinibay.db.notifications import RESYNC, Listener, Notice
 from tests.support.databases import execute
 from tests.support.wait import until
 
@@ -28,7 +28,18 @@ async def test_yields_payloads_after_the_first_marker(database_url: str, channel
     try:
         assert await anext(listener) is RESYNC
         await execute(database_url, notify(channel, "1"), notify("other", "x"), notify(channel, "2"))
-        assert [await anext(listener), await anext(listener)] == ["1", "2"]
+        assert [await anext(listener), await anext(listener)] == [Notice(channel, "1"), Notice(channel, "2")]
+    finally:
+        await listener.close()
+
+
+async def test_one_connection_serves_several_channels(database_url: str) -> None:
+    listener = Listener(database_url, "one", "two")
+    try:
+        assert await anext(listener) is RESYNC
+        await execute(database_url, notify("two", "2"), notify("one", "1"), notify("three", "3"), notify("two", "4"))
+        notices = [await anext(listener) for _ in range(3)]
+        assert notices == [Notice("two", "2"), Notice("one", "1"), Notice("two", "4")]
     finally:
         await listener.close()
 
@@ -40,7 +51,7 @@ async def test_heals_and_says_that_something_may_be_missing(database_url: str, c
         await execute(database_url, CUT)
         assert await anext(listener) is RESYNC
         await execute(database_url, notify(channel, "after"))
-        assert await anext(listener) == "after"
+        assert await anext(listener) == Notice(channel, "after")
     finally:
         await listener.close()
 
@@ -64,7 +75,9 @@ async def test_slow_reader_gets_a_marker_instead_of_a_pile(database_url: str, ch
         assert await anext(listener) is RESYNC
         await execute(database_url, f"SELECT pg_notify('{channel}', n::text) FROM generate_series(1, 2500) n")
         await execute(database_url, notify(channel, "last"))
-        await until(lambda: listener._queue and listener._queue[-1] == "last", what="the last notification")
+        await until(
+            lambda: listener._queue and listener._queue[-1] == Notice(channel, "last"), what="the last notification"
+        )
         assert len(listener._queue) <= 1000
         assert await anext(listener) is RESYNC
     finally:
@@ -94,6 +107,6 @@ async def test_reader_that_is_cancelled_loses_nothing(database_url: str, channel
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(anext(listener), 0.01)
         await execute(database_url, notify(channel, "kept"))
-        assert await anext(listener) == "kept"
+        assert await anext(listener) == Notice(channel, "kept")
     finally:
         await listener.close()

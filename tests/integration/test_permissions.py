@@ -1,7 +1,8 @@
-"""Every root field by every caller, over HTTP on the whole product."""
+"""Every root field by every caller, over HTTP and WebSockets on the whole product."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from tests.support.databases import base_directory, fresh_database
 from tests.support.ground import Ground
 from tests.support.interface import document, field_of, leaves, root_fields
 from tests.support.permission_table import CALLERS, TABLE
+from tests.support.sockets import PROTOCOLS, logged_in
 from tests.support.whole import PASSWORD, Whole, whole
 
 # What must not leave a trace, beside the audit trail.
@@ -80,19 +82,31 @@ class Stage:
         }
         return values.get(field, {}).get(name) or self.ground.known(full_name, path)
 
-    async def ask(self, full_name: str, caller: str) -> str:
-        """The outcome of a root field for a caller, as the table has it."""
-        path, value = ("machineId", self.ground.machine) if full_name == "Query.machineEvents" else ("", None)
+    async def ask(self, full_name: str, caller: str, protocol: str | None = None) -> str:
+        """The outcome of a root field for a caller, as the table has it: over HTTP or a WebSocket's protocol."""
         self.logged_out |= full_name in {"Mutation.logout", "Mutation.revokeSessions"}
-        inner = ["items { id }"] if "items" in fields_of(full_name) else []
-        selection = " ".join(["__typename", *leaves(full_name), *inner])
-        query, variables = document(full_name, path, value, known=self.known, selection=selection)
-        answer = (await self.product.post(query, variables, self.product.tokens.get(caller))).json()
+        query, variables = self.document(full_name)
+        token = self.product.tokens.get(caller)
+        if protocol is None:
+            answer = (await self.product.post(query, variables, token)).json()
+        else:
+            async with logged_in(self.product.url, token, protocol) as socket:
+                answer = await (await socket.start(query, variables)).answer()
         if "errors" in answer:
             (error,) = answer["errors"]
             return str(error["extensions"]["code"])
-        result = answer["data"][full_name.split(".")[1]]
-        return self._outcome(full_name, result)
+        return self._outcome(full_name, answer["data"][full_name.split(".")[1]])
+
+    def document(self, full_name: str) -> tuple[str, dict[str, Any]]:
+        """The request that `ask` sends, and its variables."""
+        of_machine = {"Query.machineEvents", "Subscription.machineEvents", "Subscription.machineStatus"}
+        path, value = ("machineId", self.ground.machine) if full_name in of_machine else ("", None)
+        inner = ["items { id }"] if "items" in fields_of(full_name) else []
+        selection = " ".join(["__typename", *leaves(full_name), *inner])
+        query, variables = document(full_name, path, value, known=self.known, selection=selection)
+        if full_name == "Subscription.machineEvents":
+            query = query.replace("machineId: $machineId", 'machineId: $machineId, afterSeq: "0"')
+        return query, variables
 
     def _outcome(self, full_name: str, result: Any) -> str:
         answer = get_named_type(field_of(full_name).type).name
@@ -100,8 +114,8 @@ class Stage:
             return "absent" if result == {**result, "success": False, "message": "Machine not found"} else "driven"
         if result is None:
             return "null"
-        if not full_name.startswith("Query") or answer not in {
-            *("Machine", "MachinePage", "DepartmentType", "Operation", "OperationPage", "Event"),
+        if full_name.startswith("Mutation") or answer not in {
+            *("Machine", "MachinePage", "MachineStatusEvent", "DepartmentType", "Operation", "OperationPage", "Event"),
         }:
             return "ok"
         own = (self.ground.machine, self.ground.operation, self.department)
@@ -132,7 +146,7 @@ def test_the_table_names_every_root_field() -> None:
 
 
 @pytest.mark.parametrize("caller", CALLERS)
-@pytest.mark.parametrize("full_name", root_fields())
+@pytest.mark.parametrize("full_name", root_fields("Query", "Mutation"))
 async def test_each_root_field_answers_each_caller_as_it_should(stage: Stage, full_name: str, caller: str) -> None:
     await stage.restore()
     before = await stage.product.state()
@@ -159,6 +173,25 @@ async def test_each_mutation_with_a_key_has_one_effect_and_one_answer(stage: Sta
 
     await stage.product.settled()
     assert await stage.product.state() == before
+
+
+@pytest.mark.parametrize("full_name", root_fields())
+async def test_each_root_field_answers_each_caller_over_a_socket(stage: Stage, full_name: str) -> None:
+    answers = {}
+    for caller, protocol in zip(CALLERS, itertools.cycle(PROTOCOLS), strict=False):
+        await stage.restore()
+        answers[caller] = await stage.ask(full_name, caller, protocol)
+    assert answers == dict(zip(CALLERS, TABLE[full_name], strict=True))
+
+
+@pytest.mark.parametrize("full_name", root_fields("Subscription"))
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_each_subscription_answers_each_caller_in_both_protocols(
+    stage: Stage, full_name: str, protocol: str
+) -> None:
+    await stage.restore()
+    answers = {caller: await stage.ask(full_name, caller, protocol) for caller in CALLERS}
+    assert answers == dict(zip(CALLERS, TABLE[full_name], strict=True))
 
 
 async def test_an_administrator_does_not_reach_above_the_own_rank(stage: Stage) -> None:
@@ -202,6 +235,11 @@ async def test_a_token_that_was_not_given_out_opens_no_root_field(stage: Stage) 
             answer = (await stage.product.post(query, variables, token)).json()
             codes = [error["extensions"]["code"] for error in answer.get("errors", [])]
             opened += [] if codes == ["UNAUTHENTICATED"] else [(kind, full_name, answer)]
+        async with logged_in(stage.product.url, token) as socket:
+            for full_name in ("Query.currentUser", *root_fields("Subscription")):
+                answer = await (await socket.start(*stage.document(full_name))).answer()
+                codes = [error["extensions"]["code"] for error in answer.get("errors", [])]
+                opened += [] if codes == ["UNAUTHENTICATED"] else [(kind, full_name, answer)]
     assert opened == []
 
 
@@ -222,6 +260,10 @@ async def test_a_token_ends_with_its_session_and_its_user(stage: Stage, ending: 
     await stage.product.rows(ending, stage.product.users["leaving"])
     answer = (await stage.product.post(_ME, token=stage.product.tokens["leaving"])).json()
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["UNAUTHENTICATED"]
+    async with logged_in(stage.product.url, stage.product.tokens["leaving"]) as socket:
+        for full_name in ("Query.currentUser", *root_fields("Subscription")):
+            refusal = await (await socket.start(*stage.document(full_name))).refusal()
+            assert refusal["code"] == "UNAUTHENTICATED"
 
 
 async def test_wrong_passwords_are_slowed_down_and_tell_nothing(stage: Stage) -> None:

@@ -12,13 +12,16 @@ from typing import Any, cast
 
 import httpx
 from argon2 import PasswordHasher
+from starlette.types import ASGIApp
 
 from infinibay.bootstrap.diagnosis import serving_doctor
 from infinibay.core.access import Principal, Role
 from infinibay.db import departments, rows
 from infinibay.db.client import Database, EngineOptions
 from infinibay.db.hooks import Hooks
+from infinibay.db.live import LivePump, new_feed
 from infinibay.db.locks import LockHolder
+from infinibay.events.stays import Stays
 from infinibay.model_callbacks import department, machine
 from infinibay.services.accounts import AccountService
 from infinibay.services.audit import AuditService
@@ -29,8 +32,10 @@ from infinibay.services.departments import DepartmentService
 from infinibay.services.events import EventsService
 from infinibay.services.idempotency import IdempotencyService
 from infinibay.services.machines.service import MachineService
+from infinibay.services.machines.states import MachineStates
 from infinibay.services.operations import OperationsService
 from infinibay.services.passwords import Passwords
+from infinibay.services.streams import Streams
 from infinibay.services.template_categories import TemplateCategoryService
 from infinibay.services.templates import TemplateService
 from infinibay.services.throttle import LoginThrottle
@@ -66,6 +71,7 @@ def quick_passwords() -> Passwords:
 class Api:
     """A running edge: `tokens` and `users` by role, and the parts behind it."""
 
+    app: ASGIApp
     client: httpx.AsyncClient
     database: Database
     services: Services
@@ -134,15 +140,20 @@ async def running_api(url: str, base: Path, *, origins: tuple[str, ...] = ()) ->
     machines, operations = RecordingMachines(), RecordingOperations()
     credentials = Credentials(passwords, LoginThrottle())
     accounts = AccountService(database, passwords, base / "first-admin")
+    feed, stays = new_feed(), Stays()
+    pump = LivePump(database, url, feed, stays)
+    await pump.start()
     services = Services(
         auth=AuthService(database, passwords, credentials, KEY, lifetime=timedelta(hours=1)),
         users=UserService(database, passwords, credentials, accounts),
         machines=cast("MachineService", machines),
+        machine_states=MachineStates(database, feed),
         departments=DepartmentService(database, remove_department(database)),
         templates=TemplateService(database),
         template_categories=TemplateCategoryService(database),
         operations=cast("OperationsService", operations),
-        events=EventsService(database),
+        events=EventsService(database, feed),
+        streams=Streams(database, stays),
         idempotency=IdempotencyService(database, locks, KEY),
         audit=AuditService(database),
         doctor=serving_doctor(settings, LibvirtHypervisor(settings.libvirt_uri, settings.run_dir), url, database),
@@ -156,11 +167,12 @@ async def running_api(url: str, base: Path, *, origins: tuple[str, ...] = ()) ->
     transport = httpx.ASGITransport(app=app)
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            api = Api(client, database, services, machines, operations, accounts, readiness=readiness)
+            api = Api(app, client, database, services, machines, operations, accounts, readiness=readiness)
             for role in ROLES:
                 await _join(api, role)
             yield api
     finally:
+        await pump.stop()
         await locks.close()
         await database.disconnect()
         passwords.close()

@@ -80,6 +80,7 @@ class Ground:
         values = {
             "machineId": self.machine if "[]" not in path and "filter" not in path else None,
             "userId": self.user if "filter" not in path else None,
+            "operationId": self.operation,
             "applicationId": self.application,
             "departmentId": self.department if full_name == "Mutation.moveMachine" else None,
         }

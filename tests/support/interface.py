@@ -35,9 +35,9 @@ SCHEMA: GraphQLSchema = build_schema(build().as_str())
 Known = Callable[[str, str], Any]
 
 
-def root_fields() -> list[str]:
-    """`Query.machine`, `Mutation.login` …"""
-    return [f"{root.name}.{name}" for root in _roots() for name in root.fields]
+def root_fields(*kinds: str) -> list[str]:
+    """`Query.machine`, `Mutation.login` …: of the named roots, or of all."""
+    return [f"{root.name}.{name}" for root in _roots() if not kinds or root.name in kinds for name in root.fields]
 
 
 def field_of(full_name: str) -> GraphQLField:
@@ -70,10 +70,10 @@ def literal_document(full_name: str, variables: Mapping[str, Any], selection: st
 
 
 def places(kinds: Collection[str]) -> list[tuple[str, str]]:
-    """The root field and path of every place that takes one of these scalars."""
+    """The root field and path of every place of a query or mutation that takes one of these scalars."""
     return [
         (full_name, path)
-        for full_name in root_fields()
+        for full_name in root_fields("Query", "Mutation")
         for argument, holder in field_of(full_name).args.items()
         for path in _paths(argument, holder, kinds)
     ]

@@ -10,6 +10,7 @@ _USERS = ("UNAUTHENTICATED", "ok", "ok", "ok", "ok")
 _ADMINISTRATORS = ("UNAUTHENTICATED", "FORBIDDEN", "FORBIDDEN", "ok", "ok")
 _ONE = ("UNAUTHENTICATED", "null", "seen", "seen", "seen")
 _LIST = ("UNAUTHENTICATED", "hidden", "seen", "seen", "seen")
+_STREAM = ("UNAUTHENTICATED", "NOT_FOUND", "seen", "seen", "seen")
 _VERB = ("UNAUTHENTICATED", "absent", "driven", "driven", "driven")
 TABLE: dict[str, tuple[str, ...]] = {
     "Mutation.login": _EVERYBODY,
@@ -70,4 +71,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "Mutation.createMachineTemplateCategory": _ADMINISTRATORS,
     "Mutation.updateMachineTemplateCategory": _ADMINISTRATORS,
     "Mutation.destroyMachineTemplateCategory": _ADMINISTRATORS,
+    "Subscription.machineStatus": _STREAM,
+    "Subscription.machineEvents": _STREAM,
+    "Subscription.operationProgress": _STREAM,
 }

@@ -29,6 +29,7 @@ from infinibay.settings import Settings
 from infinibay.web.app import create_app
 from tests.support.api import quick_passwords
 from tests.support.databases import settings_below
+from tests.support.sockets import served
 from tests.support.twin import twin_uri
 from tests.support.wait import until
 
@@ -43,13 +44,15 @@ _LOGIN = "mutation ($email: String!, $password: String!) { login(email: $email, 
 
 @dataclass
 class Whole:
-    """The running product: tokens by the name of a caller, and the connection that looks at its tables."""
+    """The running product: `client` asks it in process, sockets find it at `url`; tokens by the name of a caller, and
+    the connection that looks at its tables."""
 
     client: httpx.AsyncClient
     services: Services
     accounts: AccountService
     connection: psycopg.AsyncConnection[Any]
     settings: Settings
+    url: str
     tokens: dict[str, str] = field(default_factory=dict)
     users: dict[str, str] = field(default_factory=dict)
 
@@ -169,9 +172,12 @@ async def whole(url: str, base: Path) -> AsyncIterator[Whole]:
             await database.connect()
             app = create_app(product.services, settings, product.readiness.report)
             try:
-                async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client:
+                async with (
+                    served(app) as address,
+                    httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client,
+                ):
                     accounts = AccountService(database, passwords, base / "first-admin")
-                    made = Whole(client, product.services, accounts, own, settings)
+                    made = Whole(client, product.services, accounts, own, settings, address)
                     made.tokens["first"] = await made.login(ADMINISTRATOR, PASSWORD)
                     yield made
             finally:

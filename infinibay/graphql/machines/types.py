@@ -10,10 +10,11 @@ from infinibay.graphql.auth_users.types import UserType
 from infinibay.graphql.context import Info
 from infinibay.graphql.departments.types import DepartmentType
 from infinibay.graphql.operations.types import Failure, Operation
-from infinibay.graphql.scalars import DateTimeISO, JSONObject
+from infinibay.graphql.scalars import BigInt, DateTimeISO, JSONObject
 from infinibay.graphql.templates.types import MachineTemplateType
 from infinibay.services.machines import requests
 from infinibay.services.machines.service import MachinePage as MachinePageResult
+from infinibay.services.machines.states import MachineState
 
 
 @strawberry.type
@@ -183,4 +184,27 @@ class MachinePlan:
             medium=plan.medium,
             steps=list(plan.steps),
             xml=plan.xml,
+        )
+
+
+@strawberry.type
+class MachineStatusEvent:
+    """A machine's status since `at`; machineEvents goes on from `seq`."""
+
+    seq: BigInt
+    machine_id: strawberry.ID
+    status: str
+    previous: str | None
+    reason: str | None
+    at: DateTimeISO
+
+    @classmethod
+    def from_result(cls, state: MachineState) -> MachineStatusEvent:
+        return cls(
+            seq=BigInt(state.seq),
+            machine_id=strawberry.ID(state.machine_id),
+            status=state.status,
+            previous=state.previous,
+            reason=state.reason,
+            at=DateTimeISO(state.at),
         )

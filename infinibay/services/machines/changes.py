@@ -50,10 +50,34 @@ class MachineChanges:
             if user is None or user.deletedAt is not None:
                 raise BadUserInput(FieldProblem("userId", f"User with ID {user_id} not found"))
 
-        async def write(tx: Database) -> None:
-            await machines.assign(tx, machine.id, user_id)
+        async with self._database.tx() as tx:
+            locked = await machines.lock(tx, machine.id)
+            if locked is not None and locked.userId != user_id:
+                await machines.assign(tx, machine.id, user_id)
+                await self._tell_owners(tx, principal, locked, user_id)
+        return await self._found(principal, machine.id)
 
-        return await self._write(principal, machine, {"userId": user_id}, write)
+    async def _tell_owners(
+        self, tx: Database, principal: Principal, machine: rows.Machine, user_id: str | None
+    ) -> None:
+        """Each sees that it came or went, and not to whom or from whom."""
+        if machine.userId is not None:
+            await events.append(
+                tx,
+                kind=events.MACHINE_RELEASED,
+                data={},
+                machine_id=machine.id,
+                owner_id=machine.userId,
+                actor_id=principal.user_id,
+            )
+        await events.append(
+            tx,
+            kind="machine.updated",
+            data={"userId": user_id},
+            machine_id=machine.id,
+            owner_id=user_id,
+            actor_id=principal.user_id,
+        )
 
     async def set_autostart(self, principal: Principal, machine_id: str, enabled: bool) -> rows.Machine:
         machine = await self._found(principal, machine_id)
@@ -114,13 +138,17 @@ class MachineChanges:
         write: Callable[[Database], Awaitable[None]],
     ) -> rows.Machine:
         async with self._database.tx() as tx:
+            # Locked, so that the owner who is told is the owner of this moment.
+            locked = await machines.lock(tx, machine.id)
+            if locked is None:
+                raise NotFound("Machine not found")
             await write(tx)
             await events.append(
                 tx,
                 kind="machine.updated",
                 data=dict(data),
                 machine_id=machine.id,
-                owner_id=machine.userId,
+                owner_id=locked.userId,
                 actor_id=principal.user_id,
             )
         return await self._found(principal, machine.id)

@@ -71,7 +71,7 @@ class Cleanup:
                 return
             await events.append(
                 tx,
-                kind="machine.destroyed",
+                kind=events.MACHINE_DESTROYED,
                 data={"name": machine.name},
                 machine_id=machine_id,
                 operation_id=operation_id,

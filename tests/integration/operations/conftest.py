@@ -8,11 +8,13 @@ from uuid import uuid4
 
 import pytest
 
+from infinibay.db import rows
 from infinibay.db.client import Database
+from infinibay.events.feed import Feed
 from infinibay.operations.api import OperationKind
 from infinibay.operations.durable import DurableQueue
 from infinibay.operations.engine import OperationEngine
-from tests.integration.operations.support import connected
+from tests.integration.operations.support import connected, pumped
 from tests.support.databases import TEMPLATE, execute, fresh_database, with_database
 
 DURABLE_TEMPLATE = "durable_template"
@@ -45,19 +47,28 @@ async def database(database_url: str) -> AsyncIterator[Database]:
         yield database
 
 
+@pytest.fixture(scope="session")
+async def feed(database: Database, database_url: str) -> AsyncIterator[Feed[rows.Event]]:
+    """What happens in that database."""
+    async with pumped(database, database_url) as feed:
+        yield feed
+
+
 @pytest.fixture
 async def host_id(database: Database) -> str:
     return (await database.host.create(data={"name": f"host-{uuid4()}", "libvirtUri": "test:///default"})).id
 
 
 @pytest.fixture
-async def engine_of(database: Database, database_url: str, host_id: str) -> AsyncIterator[EngineMaker]:
+async def engine_of(
+    database: Database, database_url: str, feed: Feed[rows.Event], host_id: str
+) -> AsyncIterator[EngineMaker]:
     """Makes and starts engines; of those that run operations there is one at a time in a process."""
     started: list[OperationEngine] = []
 
     async def make(*kinds: OperationKind, **options: Any) -> OperationEngine:
         settings: Mapping[str, Any] = {"role": "all", "budgets": {"media": 2}, "host_id": host_id, **options}
-        engine = OperationEngine({kind.name: kind for kind in kinds}, database, database_url, **settings)
+        engine = OperationEngine({kind.name: kind for kind in kinds}, database, database_url, feed, **settings)
         await engine.start()
         started.append(engine)
         return engine

@@ -9,8 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
+from infinibay.db import rows
 from infinibay.db.client import Database, EngineOptions
+from infinibay.db.live import LivePump, new_feed
 from infinibay.errors import OperationCancelled
+from infinibay.events.feed import Feed
+from infinibay.events.stays import Stays
 from infinibay.operations.api import Failure, NewOperation, OperationKind, Step, StepContext
 from tests.support.databases import base_directory
 
@@ -24,6 +28,18 @@ async def connected(database_url: str) -> AsyncIterator[Database]:
             yield database
         finally:
             await database.disconnect()
+
+
+@asynccontextmanager
+async def pumped(database: Database, database_url: str) -> AsyncIterator[Feed[rows.Event]]:
+    """The events of a database as they come."""
+    feed = new_feed()
+    pump = LivePump(database, database_url, feed, Stays())
+    await pump.start()
+    try:
+        yield feed
+    finally:
+        await pump.stop()
 
 
 @dataclass

@@ -12,6 +12,7 @@ import pytest
 from infinibay.db import events
 from infinibay.db import operations as queries
 from infinibay.db.client import Database
+from infinibay.db.live import new_feed
 from infinibay.db.rows import Operation, OperationState
 from infinibay.errors import MachineBusy
 from infinibay.operations.api import NewOperation, OperationKind, Step, StepContext
@@ -83,7 +84,7 @@ async def test_waiting_for_a_budget_can_be_cancelled(engine_of: EngineMaker, hos
 async def test_a_budget_that_nobody_set_is_refused(database: Database, database_url: str, host_id: str) -> None:
     kind = OperationKind("work", (Gate(budget="starts").step,))
     with pytest.raises(ValueError, match=r"unknown budgets: \['starts'\]"):
-        OperationEngine({"work": kind}, database, database_url, host_id=host_id, budgets={}, role="all")
+        OperationEngine({"work": kind}, database, database_url, new_feed(), host_id=host_id, budgets={}, role="all")
 
 
 async def test_an_api_process_only_enqueues(

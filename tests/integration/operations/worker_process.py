@@ -16,7 +16,7 @@ from typing import Any, Literal
 from infinibay.errors import WrongState
 from infinibay.operations.api import Failure, OperationKind, Step, StepContext
 from infinibay.operations.engine import OperationEngine
-from tests.integration.operations.support import connected
+from tests.integration.operations.support import connected, pumped
 from tests.support.wait import until
 
 STEPS = ("a", "b", "c")
@@ -114,11 +114,12 @@ class Worker:
         stopping = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
         traces = Traces(Path(self.directory))
-        async with connected(self.database_url) as database:
+        async with connected(self.database_url) as database, pumped(database, self.database_url) as feed:
             engine = OperationEngine(
                 {name: working_kind(name, traces) for name in self.kinds},
                 database,
                 self.database_url,
+                feed,
                 **{"role": "worker", "budgets": {}, "host_id": self.host_id, "faults": self, **self.options},
             )
             await engine.start()

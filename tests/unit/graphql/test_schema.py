@@ -18,7 +18,7 @@ AREAS = ("auth-users", "machines", "departments", "templates")
 
 def roots() -> list[GraphQLObjectType]:
     core = build()._schema
-    return [root for root in (core.query_type, core.mutation_type) if root]
+    return [root for root in (core.query_type, core.mutation_type, core.subscription_type) if root]
 
 
 def test_the_committed_schema_is_the_code_s() -> None:
@@ -43,7 +43,7 @@ def test_a_root_field_lies_in_the_folder_of_its_area() -> None:
     areas = {
         name: field["area"].replace("-", "_") for kind in CONTRACT["roots"].values() for name, field in kind.items()
     }
-    files = {"Query": "queries", "Mutation": "mutations"}
+    files = {"Query": "queries", "Mutation": "mutations", "Subscription": "subscriptions"}
     misplaced = {
         name: module
         for root in roots()
