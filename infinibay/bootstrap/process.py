@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
 
+from infinibay import metrics
 from infinibay.bootstrap.foundation import Foundation, foundation
 from infinibay.bootstrap.machines import MachineParts, machine_parts
 from infinibay.bootstrap.services import build_services
@@ -43,6 +45,7 @@ async def running(settings: Settings, role: Role, faults: FaultPoints | None = N
         base = await stack.enter_async_context(foundation(settings))
         passwords = Passwords()
         await _first_start(base, passwords)
+        _watch_loop(stack)
         parts = machine_parts(base)
         engine = _engine(base, parts, role, faults)
         await engine.start()
@@ -56,6 +59,16 @@ async def running(settings: Settings, role: Role, faults: FaultPoints | None = N
             services=build_services(base, parts, engine, passwords),
             readiness=Readiness(base.database, base.hypervisor, base.host.id),
         )
+
+
+def _watch_loop(stack: AsyncExitStack) -> None:
+    watcher = asyncio.create_task(metrics.watch_loop(), name="loop-watcher")
+
+    async def stop() -> None:
+        watcher.cancel()
+        await asyncio.gather(watcher, return_exceptions=True)
+
+    stack.push_async_callback(stop)
 
 
 def _engine(base: Foundation, parts: MachineParts, role: Role, faults: FaultPoints | None) -> OperationEngine:

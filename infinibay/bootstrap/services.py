@@ -7,12 +7,14 @@ from datetime import timedelta
 from infinibay.bootstrap.foundation import Foundation
 from infinibay.bootstrap.machines import MachineParts
 from infinibay.operations.engine import OperationEngine
+from infinibay.secrets import metrics_token
 from infinibay.services.audit import AuditService
 from infinibay.services.auth import AuthService, token_key
 from infinibay.services.container import Services
 from infinibay.services.department_removal import DepartmentRemover
 from infinibay.services.departments import DepartmentService
 from infinibay.services.events import EventsService
+from infinibay.services.figures import FiguresService
 from infinibay.services.idempotency import IdempotencyService
 from infinibay.services.machines.changes import MachineChanges
 from infinibay.services.machines.create import CreateMachine, Planner
@@ -45,6 +47,7 @@ def build_services(base: Foundation, parts: MachineParts, engine: OperationEngin
         events=EventsService(database),
         idempotency=IdempotencyService(database, base.locks, key),
         audit=AuditService(database),
+        figures=FiguresService(database, metrics_token(settings.metrics_token_file)),
     )
 
 

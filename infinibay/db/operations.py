@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
@@ -54,13 +55,24 @@ _CANCEL = _told(
     "cancel_requested = true, state = CASE WHEN failure_code IS NULL THEN 'CANCELLING' ELSE state END",
     "NOT cancel_requested",
 )
-_FINISH = _told(
-    "state = CASE WHEN failure_code IS NULL THEN 'SUCCEEDED' WHEN state = 'CANCELLING' THEN 'CANCELLED'"
-    " ELSE 'FAILED' END::\"OperationState\", ended_at = clock_timestamp(),"
-    " percent = CASE WHEN failure_code IS NULL THEN 100 ELSE percent END,"
-    " started_at = coalesce(started_at, clock_timestamp())",
-    "true",
+_FINISH = (
+    _told(
+        "state = CASE WHEN failure_code IS NULL THEN 'SUCCEEDED' WHEN state = 'CANCELLING' THEN 'CANCELLED'"
+        " ELSE 'FAILED' END::\"OperationState\", ended_at = clock_timestamp(),"
+        " percent = CASE WHEN failure_code IS NULL THEN 100 ELSE percent END,"
+        " started_at = coalesce(started_at, clock_timestamp())",
+        "true",
+    )
+    + " RETURNING data->>'state' AS state, data->>'elapsed' AS elapsed"
 )
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How an operation ended, and the seconds since it had entered its first step."""
+
+    state: str
+    seconds: float
 
 
 async def create(
@@ -253,9 +265,10 @@ async def request_cancel(db: Database, operation_id: str) -> bool:
     return await db.execute_raw(_CANCEL, operation_id) == 1
 
 
-async def finish(db: Database, operation_id: str) -> bool:
-    """Ends it: SUCCEEDED without a failure, otherwise CANCELLED or FAILED. False when it had ended."""
-    return await db.execute_raw(_FINISH, operation_id) == 1
+async def finish(db: Database, operation_id: str) -> Ending | None:
+    """Ends it: SUCCEEDED without a failure, otherwise CANCELLED or FAILED. None when it had ended."""
+    told = await db.query_raw(_FINISH, operation_id)
+    return Ending(told[0]["state"], float(told[0]["elapsed"])) if told else None
 
 
 async def reached(db: Database, operation_id: str) -> int:

@@ -14,6 +14,7 @@ from graphql import GraphQLError, GraphQLSyntaxError, OperationDefinitionNode
 from strawberry.extensions import SchemaExtension
 from strawberry.types import ExecutionResult
 
+from infinibay import metrics
 from infinibay.errors import BadUserInput, Conflict, HypervisorError, InfinibayError, UniqueViolation
 from infinibay.graphql.echoes import without_texts, without_values
 from infinibay.log import get_logger
@@ -43,6 +44,8 @@ class ErrorCodes(SchemaExtension):
         result = self.execution_context.result
         if isinstance(result, (CoreResult, ExecutionResult)) and result.errors:
             result.errors = [coded(error) for error in result.errors]
+            for error in result.errors:
+                metrics.GRAPHQL_ERRORS.labels((error.extensions or {})["code"]).inc()
 
     def _is_ambiguous(self) -> bool:
         """Without a name the first of several operations would run; strawberry keeps the sent name to itself."""

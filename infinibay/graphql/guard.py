@@ -1,4 +1,4 @@
-"""What every root field goes through before and after its resolver, in one place.
+"""What every root field goes through before and after its resolver, in one place; each is counted and timed.
 
 A query: permission → texts. A mutation: audit entry → permission → texts → idempotency key → resolver → audit end.
 """
@@ -11,6 +11,7 @@ from typing import Any
 
 from graphql import GraphQLArgument, GraphQLSchema, GraphQLString
 
+from infinibay import metrics
 from infinibay.core.access import Rule
 from infinibay.core.identifiers import canonical
 from infinibay.errors import InfinibayError, TooManyRequests
@@ -38,10 +39,36 @@ def protect(schema: GraphQLSchema, rules: Mapping[str, Rule]) -> None:
         if field.resolve is None:
             raise InfinibayError(f"{full_name} has no resolver")
         if root is schema.mutation_type:
-            field.resolve = _mutation(name, area_of(field), rule, field.resolve)
+            guarded = _mutation(name, area_of(field), rule, field.resolve)
             field.args[_KEY] = GraphQLArgument(GraphQLString)
         else:
-            field.resolve = _query(rule, field.resolve)
+            guarded = _query(rule, field.resolve)
+        field.resolve = _counted(root.name.lower(), name, guarded)
+
+
+def _counted(operation: str, name: str, resolve: Resolver) -> Resolver:
+    seconds = metrics.FIELD_SECONDS.labels(operation, name)
+
+    async def counted(source: Any, info: Any, **arguments: Any) -> Any:
+        info.context.root_fields.add(name)
+        outcome = "cancelled"
+        try:
+            with metrics.timed(seconds):
+                result = resolve(source, info, **arguments)
+                result = await result if inspect.isawaitable(result) else result
+            outcome = _outcome(result)
+        except Exception as error:
+            outcome = error.code if isinstance(error, InfinibayError) else InfinibayError.code
+            raise
+        finally:
+            metrics.FIELDS.labels(operation, name, outcome).inc()
+        return result
+
+    return counted
+
+
+def _outcome(result: object) -> str:
+    return "refused" if isinstance(result, SuccessType) and not result.success else "ok"
 
 
 def _query(rule: Rule, resolve: Resolver) -> Resolver:
@@ -104,7 +131,7 @@ async def _audited(
     outcome, actor_id = "INTERNAL_SERVER_ERROR", None
     try:
         result = await answer()
-        outcome = "refused" if isinstance(result, SuccessType) and not result.success else "ok"
+        outcome = _outcome(result)
         if isinstance(result, Machine):
             machine_id = result.row.id
         if isinstance(result, LoginResponse):

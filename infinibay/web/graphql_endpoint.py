@@ -44,12 +44,15 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:  # noqa: ARG002
         identity = await identify(self._services.auth, request.headers.get("authorization"))
-        return Context(
+        context = Context(
             services=self._services,
             principal=identity.principal,
             refusal=identity.refusal,
             graphic_host=self._graphic_host,
         )
+        # The line that tells of the request says what was asked for, and by whom.
+        request.scope["graphql"] = context
+        return context
 
     async def get_sub_response(self, request: Request | WebSocket) -> Response:
         wants_graphql = _GRAPHQL_JSON in request.headers.get("accept", "")

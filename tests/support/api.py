@@ -25,6 +25,7 @@ from infinibay.services.auth import AuthService
 from infinibay.services.container import Services
 from infinibay.services.departments import DepartmentService
 from infinibay.services.events import EventsService
+from infinibay.services.figures import FiguresService
 from infinibay.services.idempotency import IdempotencyService
 from infinibay.services.machines.service import MachineService
 from infinibay.services.operations import OperationsService
@@ -36,6 +37,7 @@ from tests.support.recording import RecordingMachines, RecordingOperations
 
 KEY = b"k" * 32
 PASSWORD = "correct horse"
+FIGURES_TOKEN = "token of the figures"
 ROLES = (Role.USER, Role.ADMIN, Role.SUPER_ADMIN)
 
 
@@ -118,6 +120,7 @@ async def running_api(url: str, base: Path, *, origins: tuple[str, ...] = ()) ->
         events=EventsService(database),
         idempotency=IdempotencyService(database, locks, KEY),
         audit=AuditService(database),
+        figures=FiguresService(database, FIGURES_TOKEN),
     )
     readiness: dict[str, str | None] = {"database": None, "hypervisor": None, "worker": None}
 
