@@ -47,13 +47,11 @@ def protect(schema: GraphQLSchema, rules: Mapping[str, Rule]) -> None:
 
 
 def _counted(operation: str, name: str, resolve: Resolver) -> Resolver:
-    seconds = metrics.FIELD_SECONDS.labels(operation, name)
-
     async def counted(source: Any, info: Any, **arguments: Any) -> Any:
         info.context.root_fields.add(name)
         outcome = "cancelled"
         try:
-            with metrics.timed(seconds):
+            with metrics.timed(metrics.FIELD_SECONDS.labels(operation, name)):
                 result = resolve(source, info, **arguments)
                 result = await result if inspect.isawaitable(result) else result
             outcome = _outcome(result)

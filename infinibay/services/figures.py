@@ -30,7 +30,8 @@ class FiguresService:
         """All figures in Prometheus' text format. While the database is away its part is left out."""
         try:
             async with asyncio.timeout(_DATABASE_SECONDS):
-                found, engine = await asyncio.gather(figures.operations(self._database), figures.engine(self._database))
+                found = await figures.operations(self._database)
+                engine = await figures.engine(self._database)
         except (InfinibayError, TimeoutError) as error:
             log.warning("figures.database_left_out", reason=str(error) or "it does not answer in time")
             return metrics.exposition([_database_up(0)])
