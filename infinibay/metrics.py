@@ -157,8 +157,3 @@ class _Everything:
 def exposition(more: Iterable[Metric]) -> bytes:
     """Everything in Prometheus' text format, with families that were read for this answer."""
     return generate_latest(_Everything(more))
-
-
-def value(name: str, labels: Mapping[str, str] | None = None) -> float:
-    """The present value of one sample of this process; 0 when it was never touched."""
-    return _registry.get_sample_value(name, dict(labels or {})) or 0.0
