@@ -34,8 +34,13 @@ class FiguresService:
                 engine = await figures.engine(self._database)
         except (InfinibayError, TimeoutError) as error:
             log.warning("figures.database_left_out", reason=str(error) or "it does not answer in time")
-            return metrics.exposition([_database_up(0)])
-        return metrics.exposition([_database_up(1), *_families(found)]) + engine.encode()
+            return await _shown([_database_up(0)])
+        return await _shown([_database_up(1), *_families(found)]) + engine.encode()
+
+
+async def _shown(families: list[metrics.Family]) -> bytes:
+    # The figures of the process are read from files of the kernel, and a thousand lines are written.
+    return await asyncio.to_thread(metrics.exposition, families)
 
 
 def _database_up(number: int) -> metrics.Family:

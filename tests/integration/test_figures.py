@@ -19,6 +19,7 @@ from infinibay.db.client import Database
 from infinibay.services.figures import FiguresService
 from tests.support.databases import base_directory, fresh_database
 from tests.support.figures import summed
+from tests.support.product import ROOT
 from tests.support.whole import Whole, machine_input, whole
 
 MARK = f"planted{uuid4().hex[:8]}"
@@ -48,9 +49,8 @@ FAMILIES = {
 }
 # Codes, states, kinds, steps, names of calls, root fields and routes; never an id, an address or a sentence.
 LABEL = re.compile(r"[A-Za-z][A-Za-z_.:-]{0,60}|/[a-z/-]*|[0-9.e+-]+|\+Inf")
-# Calls of libvirt that other tests make in this process.
-OF_TESTS = re.compile(r"test_\w+\.[\w<>]+")
 OF_THE_LANGUAGE = {"python_info"}
+FROM_OTHER_TESTS: set[str] = set()
 
 
 async def _scrape(product: Whole, token: str | None = None) -> httpx.Response:
@@ -68,9 +68,16 @@ async def _value(product: Whole, name: str, **labels: str) -> float:
     return summed((await _families(product)).values(), name, **labels)
 
 
+def _labels(text: str) -> set[str]:
+    """The values of all labels."""
+    families = [family for family in text_string_to_metric_families(text) if family.name not in OF_THE_LANGUAGE]
+    return {value for family in families for sample in family.samples for value in sample.labels.values()}
+
+
 @pytest.fixture(scope="module")
 async def product(postgres_url: str) -> AsyncIterator[Whole]:
     """A product in which a creation has failed and a query was refused, so that each family has samples."""
+    FROM_OTHER_TESTS.update(_labels(metrics.exposition([]).decode()))
     async with fresh_database(postgres_url) as url:
         with base_directory() as base:
             async with whole(url, base) as running:
@@ -78,6 +85,13 @@ async def product(postgres_url: str) -> AsyncIterator[Whole]:
                 await running.machine(name=f"{MARK} machine")
                 await running.post("{ machines { id } }")
                 yield running
+
+
+async def test_each_figure_is_documented(product: Whole) -> None:
+    text = (ROOT / "docs" / "operators.md").read_text()
+    shown = {sample.name for family in (await _families(product)).values() for sample in family.samples}
+    names = {name.removesuffix("_bucket").removesuffix("_count").removesuffix("_sum") for name in shown}
+    assert [name for name in names if name.startswith("infinibay_") and f"`{name}`" not in text] == []
 
 
 @pytest.mark.parametrize("authorization", [None, "Bearer", "Bearer wrong", "Basic QTpC", "Bearer \u00e4\u00f6"])
@@ -116,15 +130,8 @@ async def test_no_label_is_a_text_of_somebody(product: Whole) -> None:
     text = (await _scrape(product)).text
     for hidden in (MARK, "example.com", "Person", "PROPFIND", *product.tokens.values(), *product.users.values()):
         assert hidden not in text
-    families = (await _families(product)).values()
-    labels = {
-        value
-        for family in families
-        if family.name not in OF_THE_LANGUAGE
-        for sample in family.samples
-        for value in sample.labels.values()
-    }
-    assert [one for one in labels if not LABEL.fullmatch(one) and not OF_TESTS.fullmatch(one)] == []
+    labels = _labels(text)
+    assert [one for one in labels - FROM_OTHER_TESTS if not LABEL.fullmatch(one)] == []
     assert await _value(product, "infinibay_http_request_duration_seconds_count", method="OTHER", route="unmatched") > 0
 
 
