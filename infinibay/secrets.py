@@ -1,4 +1,4 @@
-"""Secrets in one place: the key file, encryption at rest, random passwords and tokens' signing key."""
+"""Secrets in one place: the key file, encryption at rest, random passwords, tokens' signing key, the figures' token."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import os
 import secrets as random_source
 import string
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from infinibay.errors import InfinibayError, SettingError
 
 GRAPHICS_PASSWORD_LENGTH = 8  # The most that VNC takes.
 _KEY_BYTES = 32
+_LEAST_TOKEN_LENGTH = 16
 
 
 @dataclass(frozen=True)
@@ -55,28 +57,47 @@ def open_vault(key_file: Path) -> Vault:
 
     Raises SettingError when the file cannot be read or made, or is damaged.
     """
-    try:
-        if not key_file.exists():
-            _make_key(key_file)
-        key = key_file.read_bytes()
-    except OSError as error:
-        raise SettingError("INFINIBAY_BASE_DIR", f"must be a folder that can hold the key file: {error}") from error
+    key = _kept(key_file, lambda: random_source.token_bytes(_KEY_BYTES))
     if len(key) != _KEY_BYTES:
         raise SettingError("INFINIBAY_BASE_DIR", f"holds a damaged key file: {key_file}")
     return Vault(key)
 
 
-def _make_key(key_file: Path) -> None:
-    key_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=key_file.parent, prefix=f".{key_file.name}-") as file:
-        file.write(random_source.token_bytes(_KEY_BYTES))
+def metrics_token(token_file: Path) -> str:
+    """The token that opens the figures, made (0600) at the first start; two processes agree on one.
+
+    A file that an operator wrote counts as well. Raises SettingError when it cannot be read or made, or is too short.
+    """
+    kept = _kept(token_file, lambda: random_source.token_urlsafe(32).encode() + b"\n")
+    token = kept.decode(errors="replace").strip()
+    if len(token) < _LEAST_TOKEN_LENGTH:
+        raise SettingError(
+            "INFINIBAY_BASE_DIR", f"holds a token of fewer than {_LEAST_TOKEN_LENGTH} characters: {token_file}"
+        )
+    return token
+
+
+def _kept(file: Path, new: Callable[[], bytes]) -> bytes:
+    """What the file holds; it is made with a new secret when it is missing."""
+    try:
+        if not file.exists():
+            _make(file, new())
+        return file.read_bytes()
+    except OSError as error:
+        raise SettingError("INFINIBAY_BASE_DIR", f"must be a folder that can hold {file}: {error}") from error
+
+
+def _make(place: Path, secret: bytes) -> None:
+    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=place.parent, prefix=f".{place.name}-") as file:
+        file.write(secret)
         file.flush()
         os.fsync(file.fileno())
-        # A link never replaces: when another process was first, its key counts.
+        # A link never replaces: when another process was first, its secret counts.
         with contextlib.suppress(FileExistsError):
-            os.link(file.name, key_file)
-    # Secrets are sealed with the key from now on, so that its name must outlive a power cut.
-    folder = os.open(key_file.parent, os.O_RDONLY)
+            os.link(file.name, place)
+    # Other things depend on the secret from now on, so that its name must outlive a power cut.
+    folder = os.open(place.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:

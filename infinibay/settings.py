@@ -79,6 +79,11 @@ class Settings:
         """Where the first administrator's random password goes when there is no terminal."""
         return self.infinibay_base_dir / "first-admin"
 
+    @property
+    def metrics_token_file(self) -> Path:
+        """The token that opens `/metrics` (0600), made at the first start."""
+        return self.infinibay_base_dir / "metrics-token"
+
 
 _SECRET_FIELDS = frozenset({"default_admin_password", "tokenkey", "database_url"})
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]+\]?")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
 
+from infinibay import metrics
 from infinibay.bootstrap.foundation import Foundation, foundation
 from infinibay.bootstrap.machines import MachineParts, machine_parts
 from infinibay.bootstrap.services import Live, build_services
@@ -43,6 +45,7 @@ async def running(settings: Settings, role: Role, faults: FaultPoints | None = N
         passwords = Passwords()
         await _first_start(base, passwords)
         live = await _live(base, stack)
+        _watch_loop(stack)
         parts = machine_parts(base)
         engine = _engine(base, parts, live, role, faults)
         await engine.start()
@@ -65,6 +68,16 @@ async def _live(base: Foundation, stack: AsyncExitStack) -> Live:
     await pump.start()
     stack.push_async_callback(pump.stop)
     return live
+
+
+def _watch_loop(stack: AsyncExitStack) -> None:
+    watcher = asyncio.create_task(metrics.watch_loop(), name="loop-watcher")
+
+    async def stop() -> None:
+        watcher.cancel()
+        await asyncio.gather(watcher, return_exceptions=True)
+
+    stack.push_async_callback(stop)
 
 
 def _engine(

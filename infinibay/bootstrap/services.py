@@ -12,6 +12,7 @@ from infinibay.db import rows
 from infinibay.events.feed import Feed
 from infinibay.events.stays import Stays
 from infinibay.operations.engine import OperationEngine
+from infinibay.secrets import metrics_token
 from infinibay.services.accounts import AccountService
 from infinibay.services.audit import AuditService
 from infinibay.services.auth import AuthService, token_key
@@ -20,6 +21,7 @@ from infinibay.services.credentials import Credentials
 from infinibay.services.department_removal import DepartmentRemover
 from infinibay.services.departments import DepartmentService
 from infinibay.services.events import EventsService
+from infinibay.services.figures import FiguresService
 from infinibay.services.idempotency import IdempotencyService
 from infinibay.services.machines.changes import MachineChanges
 from infinibay.services.machines.create import CreateMachine, Planner
@@ -76,6 +78,7 @@ def build_services(
         idempotency=IdempotencyService(database, base.locks, key),
         audit=AuditService(database),
         doctor=serving_doctor(settings, base.hypervisor, base.database_url, database),
+        figures=FiguresService(database, metrics_token(settings.metrics_token_file)),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
@@ -12,6 +12,7 @@ from prisma import Json, types
 
 from infinibay.db import rows
 from infinibay.db.client import Database
+from infinibay.db.machine_relations import Relation, join
 
 WITH_RELATIONS: types.MachineInclude = {
     "user": True,
@@ -133,21 +134,34 @@ async def lock(tx: Database, machine_id: str) -> rows.Machine | None:
 
 
 async def list_visible(
-    db: Database, owner_id: str | None, *, order: OrderColumn, descending: bool, take: int | None, skip: int
+    db: Database,
+    owner_id: str | None,
+    *,
+    order: OrderColumn,
+    descending: bool,
+    take: int | None,
+    skip: int,
+    relations: Collection[Relation],
 ) -> list[rows.Machine]:
-    """Machines of one owner, or of all (None), with relations."""
+    """Machines of one owner, or of all (None)."""
     direction: Literal["asc", "desc"] = "desc" if descending else "asc"
-    return await db.machine.find_many(
+    found = await db.machine.find_many(
         where={"userId": owner_id} if owner_id else {},
         order=cast("types.MachineOrderByInput", {order: direction}),
-        include=WITH_RELATIONS,
         take=take,
         skip=skip,
     )
+    await join(db, found, relations)
+    return found
 
 
 async def page(
-    db: Database, where: types.MachineWhereInput, *, first: int, after: tuple[datetime, str] | None
+    db: Database,
+    where: types.MachineWhereInput,
+    *,
+    first: int,
+    after: tuple[datetime, str] | None,
+    relations: Collection[Relation],
 ) -> list[rows.Machine]:
     """Up to `first` machines, newest first, that follow the cursor (creation time, id)."""
     conditions: list[types.MachineWhereInput] = [where]
@@ -159,12 +173,13 @@ async def page(
                 {"OR": [{"createdAt": {"lt": at}}, {"createdAt": at, "id": {"lt": machine_id}}]},
             )
         )
-    return await db.machine.find_many(
+    found = await db.machine.find_many(
         where={"AND": conditions},
         order=[{"createdAt": "desc"}, {"id": "desc"}],
-        include=WITH_RELATIONS,
         take=first,
     )
+    await join(db, found, relations)
+    return found
 
 
 def narrowed(

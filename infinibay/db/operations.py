@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
@@ -55,13 +56,32 @@ _CANCEL = _told(
     "cancel_requested = true, state = CASE WHEN failure_code IS NULL THEN 'CANCELLING' ELSE state END",
     "NOT cancel_requested",
 )
-_FINISH = _told(
-    "state = CASE WHEN failure_code IS NULL THEN 'SUCCEEDED' WHEN state = 'CANCELLING' THEN 'CANCELLED'"
-    " ELSE 'FAILED' END::\"OperationState\", ended_at = clock_timestamp(),"
-    " percent = CASE WHEN failure_code IS NULL THEN 100 ELSE percent END,"
-    " started_at = coalesce(started_at, clock_timestamp())",
-    "true",
+_FINISH = (
+    _told(
+        "state = CASE WHEN failure_code IS NULL THEN 'SUCCEEDED' WHEN state = 'CANCELLING' THEN 'CANCELLED'"
+        " ELSE 'FAILED' END::\"OperationState\", ended_at = clock_timestamp(),"
+        " percent = CASE WHEN failure_code IS NULL THEN 100 ELSE percent END,"
+        " started_at = coalesce(started_at, clock_timestamp())",
+        "true",
+    )
+    + " RETURNING data->>'state' AS state, data->>'elapsed' AS elapsed"
 )
+
+
+# By the index on (machine_id, created_at), one look for each machine.
+_NEWEST = """
+SELECT o.id::text AS id FROM unnest($1::uuid[]) AS wanted (machine_id) CROSS JOIN LATERAL (
+  SELECT id FROM operations WHERE machine_id = wanted.machine_id AND (failure_code IS NOT NULL OR NOT $2::boolean)
+  ORDER BY created_at DESC, id DESC LIMIT 1) o
+"""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How an operation ended, and the seconds since it had entered its first step."""
+
+    state: str
+    seconds: float
 
 
 async def create(
@@ -139,18 +159,18 @@ async def latest(db: Database, machine_id: str, kind: str | None = None) -> rows
 
 async def latest_of(db: Database, machine_ids: Sequence[str]) -> dict[str, rows.Operation]:
     """The newest operation of each machine that has one."""
-    return await _newest(db, {"machineId": {"in": list(machine_ids)}})
+    return await _newest(db, machine_ids, failed=False)
 
 
 async def latest_failed_of(db: Database, machine_ids: Sequence[str]) -> dict[str, rows.Operation]:
     """The newest failed or cancelled operation of each machine that has one."""
-    return await _newest(db, {"machineId": {"in": list(machine_ids)}, "NOT": [{"failureCode": None}]})
+    return await _newest(db, machine_ids, failed=True)
 
 
-async def _newest(db: Database, where: types.OperationWhereInput) -> dict[str, rows.Operation]:
-    found = await db.operation.find_many(
-        where=where, distinct=["machineId"], order=[{"createdAt": "desc"}, {"id": "desc"}]
-    )
+async def _newest(db: Database, machine_ids: Sequence[str], *, failed: bool) -> dict[str, rows.Operation]:
+    # Prisma's own `distinct` would read every operation of these machines and choose among them afterwards.
+    newest = await db.query_raw(_NEWEST, list(machine_ids), failed)
+    found = await db.operation.find_many(where={"id": {"in": [row["id"] for row in newest]}})
     return {row.machineId: row for row in found if row.machineId is not None}
 
 
@@ -254,9 +274,10 @@ async def request_cancel(db: Database, operation_id: str) -> bool:
     return await db.execute_raw(_CANCEL, operation_id) == 1
 
 
-async def finish(db: Database, operation_id: str) -> bool:
-    """Ends it: SUCCEEDED without a failure, otherwise CANCELLED or FAILED. False when it had ended."""
-    return await db.execute_raw(_FINISH, operation_id) == 1
+async def finish(db: Database, operation_id: str) -> Ending | None:
+    """Ends it: SUCCEEDED without a failure, otherwise CANCELLED or FAILED. None when it had ended."""
+    told = await db.query_raw(_FINISH, operation_id)
+    return Ending(told[0]["state"], float(told[0]["elapsed"])) if told else None
 
 
 async def reached(db: Database, operation_id: str) -> int:

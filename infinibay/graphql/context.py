@@ -15,14 +15,15 @@ from infinibay.services.container import Services
 
 @dataclass
 class Context:
-    """One request: who asks, or why nobody does (`refusal`), from which network address, and the batches of its nested
-    fields."""
+    """One request: who asks, or why nobody does (`refusal`), from which network address, the root fields that it came
+    to, and the batches of its nested fields."""
 
     services: Services
     principal: Principal | None
     graphic_host: str
     refusal: InfinibayError | None = None
     address: str = ""
+    root_fields: set[str] = field(default_factory=set)
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:

@@ -16,6 +16,7 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.types import ExecutionResult, StreamExecutionResult
 
+from infinibay import metrics
 from infinibay.errors import BadUserInput, Conflict, HypervisorError, InfinibayError, UniqueViolation
 from infinibay.graphql.echoes import without_texts, without_values
 from infinibay.log import get_logger
@@ -49,11 +50,11 @@ class ErrorCodes(SchemaExtension):
         yield
         result = self.execution_context.result
         if isinstance(result, (CoreResult, ExecutionResult)) and result.errors:
-            result.errors = [coded(error) for error in result.errors]
+            result.errors = _counted(result.errors)
 
     def on_stream_result(self, result: StreamExecutionResult) -> Iterator[None]:
         if isinstance(result, ExecutionResult) and result.errors:
-            result.errors = [coded(error) for error in result.errors]
+            result.errors = _counted(result.errors)
         yield
 
     def _is_ambiguous(self) -> bool:
@@ -62,6 +63,13 @@ class ErrorCodes(SchemaExtension):
         if document is None or self.execution_context._provided_operation_name is not None:  # noqa: SLF001
             return False
         return sum(isinstance(node, OperationDefinitionNode) for node in document.definitions) > 1
+
+
+def _counted(errors: list[GraphQLError]) -> list[GraphQLError]:
+    result = [coded(error) for error in errors]
+    for error in result:
+        metrics.GRAPHQL_ERRORS.labels((error.extensions or {})["code"]).inc()
+    return result
 
 
 def coded(error: GraphQLError) -> GraphQLError:

@@ -1,4 +1,4 @@
-"""What every root field goes through before and after its resolver, in one place.
+"""What every root field goes through before and after its resolver, in one place; each is counted and timed.
 
 A query: permission → texts. A mutation: audit entry → permission → texts → idempotency key → resolver → audit end.
 A subscription: permission → texts → resolver → its stream, as long as the session holds.
@@ -7,11 +7,13 @@ A subscription: permission → texts → resolver → its stream, as long as the
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from typing import Any
 
 from graphql import GraphQLArgument, GraphQLSchema, GraphQLString
 
+from infinibay import metrics
 from infinibay.core.access import Rule
 from infinibay.core.identifiers import canonical
 from infinibay.errors import BadUserInput, InfinibayError, TooManyRequests
@@ -39,12 +41,38 @@ def protect(schema: GraphQLSchema, rules: Mapping[str, Rule]) -> None:
         if field.resolve is None:
             raise InfinibayError(f"{full_name} has no resolver")
         if field.subscribe is not None:
-            field.subscribe, field.resolve = _subscription(rule, field.subscribe), _item(field.resolve)
-        elif root is schema.mutation_type:
-            field.resolve = _mutation(name, area_of(field), rule, field.resolve)
+            field.subscribe = _counted("subscription", name, _subscription(name, rule, field.subscribe))
+            field.resolve = _item(field.resolve)
+            continue
+        if root is schema.mutation_type:
+            guarded = _mutation(name, area_of(field), rule, field.resolve)
             field.args[_KEY] = GraphQLArgument(GraphQLString)
         else:
-            field.resolve = _query(rule, field.resolve)
+            guarded = _query(rule, field.resolve)
+        field.resolve = _counted(root.name.lower(), name, guarded)
+
+
+def _counted(operation: str, name: str, resolve: Resolver) -> Resolver:
+    async def counted(source: Any, info: Any, **arguments: Any) -> Any:
+        info.context.root_fields.add(name)
+        outcome = "cancelled"
+        try:
+            with metrics.timed(metrics.FIELD_SECONDS.labels(operation, name)):
+                result = resolve(source, info, **arguments)
+                result = await result if inspect.isawaitable(result) else result
+            outcome = _outcome(result)
+        except Exception as error:
+            outcome = error.code if isinstance(error, InfinibayError) else InfinibayError.code
+            raise
+        finally:
+            metrics.FIELDS.labels(operation, name, outcome).inc()
+        return result
+
+    return counted
+
+
+def _outcome(result: object) -> str:
+    return "refused" if isinstance(result, SuccessType) and not result.success else "ok"
 
 
 def _query(rule: Rule, resolve: Resolver) -> Resolver:
@@ -56,15 +84,22 @@ def _query(rule: Rule, resolve: Resolver) -> Resolver:
     return guarded
 
 
-def _subscription(rule: Rule, subscribe: Resolver) -> Resolver:
+def _subscription(name: str, rule: Rule, subscribe: Resolver) -> Resolver:
     async def guarded(source: Any, info: Any, **arguments: Any) -> Any:
         context: Context = info.context
         demand(rule, context)
         check(arguments)
         stream = await subscribe(source, info, **arguments)
-        return context.services.streams.bounded(context.caller, stream)
+        return _followed(name, context.services.streams.bounded(context.caller, stream))
 
     return guarded
+
+
+async def _followed(name: str, stream: AsyncGenerator[Any]) -> AsyncGenerator[Any]:
+    with metrics.SUBSCRIPTIONS.labels(name).track_inprogress():
+        async with aclosing(stream):
+            async for item in stream:
+                yield item
 
 
 def _item(resolve: Resolver) -> Resolver:
@@ -129,7 +164,7 @@ async def _audited(
     outcome, actor_id = "INTERNAL_SERVER_ERROR", None
     try:
         result = await answer()
-        outcome = "refused" if isinstance(result, SuccessType) and not result.success else "ok"
+        outcome = _outcome(result)
         if isinstance(result, Machine):
             machine_id = result.row.id
         if isinstance(result, LoginResponse):

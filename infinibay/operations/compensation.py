@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 from infinibay.db import operations as queries
 from infinibay.errors import InfinibayError, OperationCancelled
 from infinibay.log import get_logger
 from infinibay.operations.api import Failure, Step
 from infinibay.operations.context import OperationContext, storable, stored
 from infinibay.operations.failures import failure_from
-from infinibay.operations.steps import StepRunner, record
+from infinibay.operations.steps import StepRunner, count, record
 
 log = get_logger(__name__)
 
@@ -28,13 +30,17 @@ async def undo(runner: StepRunner, ctx: OperationContext, step: Step) -> None:
     if compensation is None:
         return
     await ctx.ensure_loaded()
+    name = f"undo:{step.name}"
+    began, outcome = time.perf_counter(), "succeeded"
     try:
-        await runner.effect(ctx, f"undo:{step.name}", lambda: compensation(ctx), cancellable=False)
+        await runner.effect(ctx, name, lambda: compensation(ctx), cancellable=False)
     except Exception as error:  # noqa: BLE001 - one failing compensation must not stop the others
+        outcome = "failed"
         failure = failure_from(error, step.name)
         await ctx.log(f"undo {step.name}: {failure.message}")
         left = storable(f"Step {step.name} could not be undone: {failure.message}")
         await stored(lambda: queries.add_to_failure(ctx.database, ctx.operation_id, left))
+    count(ctx.kind, name, outcome, began)
 
 
 async def fail_unknown(ctx: OperationContext, kind: str) -> None:

@@ -137,6 +137,7 @@ class OperationEngine:
             for earlier in await queries.not_enqueued(self._database, like=row):
                 await self._queue.enqueue(earlier.id, host_id=earlier.hostId, partition=partition_of(earlier))
                 await queries.set_enqueued(self._database, earlier.id)
+                log.info("operation.enqueued", operation_id=earlier.id, machine_id=earlier.machineId, kind=earlier.kind)
         except DatabaseUnavailable as error:
             log.warning("operation.enqueue_delayed", operation_id=operation_id, error=error.message)
 

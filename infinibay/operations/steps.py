@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Literal, TypeVar
 
+from infinibay import metrics
 from infinibay.db import operations as queries
 from infinibay.errors import DatabaseUnavailable, HypervisorUnavailable, OperationCancelled
 from infinibay.log import get_logger
@@ -36,16 +38,18 @@ class StepRunner:
         await ctx.ensure_loaded()
         if not await stored(lambda: queries.start_step(ctx.database, ctx.operation_id, step.name, number)):
             return False
+        began, outcome = time.perf_counter(), "succeeded"
         try:
             async with self._budget(step.budget, ctx):
                 result = await self.effect(ctx, step.name, lambda: step.run(ctx), cancellable=True)
             if result:
                 await stored(lambda: queries.merge_result(ctx.database, ctx.operation_id, result))
         except Exception as error:  # noqa: BLE001 - whatever a step raises must end in compensations
-            failure = failure_from(error, step.name)
-            await record(ctx, failure, cancelled=isinstance(error, OperationCancelled))
-            return False
-        return True
+            cancelled = isinstance(error, OperationCancelled)
+            outcome = "cancelled" if cancelled else "failed"
+            await record(ctx, failure_from(error, step.name), cancelled=cancelled)
+        count(ctx.kind, step.name, outcome, began)
+        return outcome == "succeeded"
 
     async def effect(
         self, ctx: OperationContext, name: str, body: Callable[[], Awaitable[T]], *, cancellable: bool
@@ -93,6 +97,11 @@ async def _take(places: asyncio.Semaphore, ctx: OperationContext) -> None:
                 raise OperationCancelled from None
         else:
             return
+
+
+def count(kind: str, step: str, outcome: str, began: float) -> None:
+    """Notes how long a step took since `began` (performance counter)."""
+    metrics.STEP_SECONDS.labels(kind, step, outcome).observe(time.perf_counter() - began)
 
 
 async def record(ctx: OperationContext, failure: Failure, *, cancelled: bool) -> None:

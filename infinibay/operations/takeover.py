@@ -15,8 +15,9 @@ from infinibay.db.client import Database
 from infinibay.db.locks import LockHolder
 from infinibay.db.rows import Operation
 from infinibay.errors import DatabaseUnavailable, InfinibayError
-from infinibay.log import get_logger
+from infinibay.log import bound, get_logger
 from infinibay.operations.durable import DurableQueue, Work
+from infinibay.operations.ending import finish
 
 log = get_logger(__name__)
 # Longer than a living worker needs to take its lock again once the database is back.
@@ -141,12 +142,15 @@ class Takeover:
         for row in open_rows:
             # It may have ended between the two looks.
             if row.id in lost and await self._is_open(row.id):
-                work = known.get(row.id)
-                log.error("operation.restarted", operation_id=row.id, engine_state=work.state if work else None)
-                if work is not None and work.state not in _UNDER_WAY | {"SUCCESS"}:
-                    await self._break_off(row)
-                else:
-                    await self._start_over(row.id)
+                with bound(operation_id=row.id, machine_id=row.machineId):
+                    await self._restart(row, known.get(row.id))
+
+    async def _restart(self, row: Operation, work: Work | None) -> None:
+        log.error("operation.restarted", engine_state=work.state if work else None)
+        if work is not None and work.state not in _UNDER_WAY | {"SUCCESS"}:
+            await self._break_off(row)
+        else:
+            await self._start_over(row.id)
 
     def _is_lost(self, work: Work | None) -> bool:
         if work is None or work.state not in _UNDER_WAY:
@@ -160,7 +164,7 @@ class Takeover:
     async def _break_off(self, row: Operation) -> None:
         """Lets it compensate, after an error outside of its steps; when that breaks off as well, it has ended."""
         if _BROKEN in row.log:
-            await queries.finish(self._database, row.id)
+            await finish(self._database, row.id, row.kind)
             return
         await queries.append_log(self._database, row.id, _BROKEN)
         await queries.fail(

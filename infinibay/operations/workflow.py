@@ -16,6 +16,7 @@ from infinibay.operations import durable
 from infinibay.operations.api import OperationKind
 from infinibay.operations.compensation import fail_unknown, settle, undo
 from infinibay.operations.context import OperationContext, stored
+from infinibay.operations.ending import finish
 from infinibay.operations.failures import failure_from, failure_of
 from infinibay.operations.steps import StepRunner, record
 
@@ -41,10 +42,12 @@ class OperationWorkflow:
             if kind is None:
                 # No step, because a process that knew the kind may have recorded others in its place.
                 await fail_unknown(ctx, name)
-                await self._finish(ctx)
+                await self._finish(ctx, "unknown")
                 return
-            await self._steps(ctx, kind)
-            await durable.step("finish", partial(self._finish, ctx))
+            await ctx.ensure_loaded()
+            with bound(machine_id=ctx.machine_id):
+                await self._steps(ctx, kind)
+                await durable.step("finish", partial(self._finish, ctx, name))
 
     async def _begin(self, ctx: OperationContext) -> str | None:
         """The kind; None when there is nothing to do now."""
@@ -53,7 +56,7 @@ class OperationWorkflow:
             return None
         if await stored(lambda: queries.is_behind(self._database, row)):
             # The engine lost the one before it, which the sweep brings back first, and then this one.
-            log.warning("operation.steps_aside")
+            log.warning("operation.steps_aside", machine_id=row.machineId)
             return None
         return row.kind
 
@@ -78,5 +81,5 @@ class OperationWorkflow:
         except Exception as error:  # noqa: BLE001 - the operation ends all the same, and tells that its ending failed
             await record(ctx, failure_from(error, None), cancelled=False)
 
-    async def _finish(self, ctx: OperationContext) -> bool:
-        return await stored(lambda: queries.finish(self._database, ctx.operation_id))
+    async def _finish(self, ctx: OperationContext, kind: str) -> bool:
+        return await stored(lambda: finish(self._database, ctx.operation_id, kind))

@@ -9,6 +9,7 @@ from infinibay.services.auth import AuthService
 from infinibay.services.departments import DepartmentService
 from infinibay.services.doctor import Doctor
 from infinibay.services.events import EventsService
+from infinibay.services.figures import FiguresService
 from infinibay.services.idempotency import IdempotencyService
 from infinibay.services.machines.service import MachineService
 from infinibay.services.machines.states import MachineStates
@@ -21,7 +22,8 @@ from infinibay.services.users import UserService
 
 @dataclass(frozen=True)
 class Services:
-    """Every call whose answer or effect depends on the caller takes the principal first."""
+    """Every call whose answer or effect depends on the caller takes the principal first; the figures have a token of
+    their own."""
 
     auth: AuthService
     users: UserService
@@ -36,3 +38,4 @@ class Services:
     idempotency: IdempotencyService
     audit: AuditService
     doctor: Doctor
+    figures: FiguresService

@@ -9,6 +9,7 @@ import bcrypt
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
+from infinibay import metrics
 from infinibay.errors import TooManyRequests
 from infinibay.secrets import random_password
 
@@ -17,6 +18,7 @@ _BCRYPT_LENGTH = 72  # bcrypt never looks at more; hashes of longer passwords we
 _MOST_WAITING = 64
 # The rest of the queue is for those whom the throttle knows, so that strangers' guesses leave them a place.
 _MOST_STRANGERS = 48
+_POOL = "password"
 
 
 class Passwords:
@@ -24,7 +26,8 @@ class Passwords:
 
     def __init__(self, hasher: PasswordHasher | None = None, *, threads: int = 2) -> None:
         self._hasher = hasher or PasswordHasher()
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="password")
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=_POOL)
+        metrics.POOL_THREADS.labels(_POOL).set(threads)
         self._decoy = self._hasher.hash(random_password())
         self._waiting = 0
 
@@ -51,7 +54,8 @@ class Passwords:
             raise TooManyRequests
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)  # type: ignore[arg-type]
+            with metrics.POOL_CALLS.labels(_POOL).track_inprogress():
+                return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)  # type: ignore[arg-type]
         finally:
             self._waiting -= 1
 

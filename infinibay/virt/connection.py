@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import Enum
@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import libvirt
 
+from infinibay import metrics
 from infinibay.errors import DeadlineExceeded, HypervisorUnavailable, InfinibayError
 from infinibay.log import get_logger
 from infinibay.virt import errors, event_loop
@@ -141,18 +142,32 @@ class Connection:
         for threads in (self._queries, self._changes, self._opener):
             threads.close()
 
-    async def call(self, kind: Kind, function: Callable[[libvirt.virConnect], T], *, seconds: float | None = None) -> T:
-        """Runs `function` with the connection in a thread.
+    async def call(
+        self,
+        kind: Kind,
+        function: Callable[[libvirt.virConnect], T],
+        *,
+        seconds: float | None = None,
+        counted_as: Callable[..., object] | None = None,
+    ) -> T:
+        """Runs `function` with the connection in a thread, counted under its name or that of the one that it wraps.
 
         A caller that is cancelled waits for a call that runs, so that nothing happens behind its back; one that has
         not begun is dropped. Raises HypervisorUnavailable while there is no connection, DeadlineExceeded when the
         answer does not come in time (the call itself goes on and may still take effect), and the errors of `errors`.
         """
+        name = metrics.call_label(counted_as or function)
+        with _errors_counted(name):
+            return await self._call(kind, function, seconds, name)
+
+    async def _call(
+        self, kind: Kind, function: Callable[[libvirt.virConnect], T], seconds: float | None, name: str
+    ) -> T:
         connection = self._current
         if connection is None:
             raise HypervisorUnavailable(self._absence())
         threads = self._queries if kind is Kind.QUERY else self._changes
-        job = threads.submit(partial(self._guarded, connection, function))
+        job = threads.submit(partial(self._guarded, connection, function, name))
         limit = seconds if seconds is not None else self._deadlines.of(kind)
         future = await _settle(job, limit)
         if future.done():
@@ -165,9 +180,10 @@ class Connection:
         reason = f": {self._last_failure}" if self._last_failure else "."
         return f"The hypervisor at {self.uri} is not connected at present{reason}"
 
-    def _guarded(self, connection: libvirt.virConnect, function: Callable[[libvirt.virConnect], T]) -> T:
+    def _guarded(self, connection: libvirt.virConnect, function: Callable[[libvirt.virConnect], T], name: str) -> T:
         try:
-            return function(connection)
+            with metrics.timed(metrics.LIBVIRT_SECONDS.labels(name)):
+                return function(connection)
         except libvirt.libvirtError as error:
             ours = errors.translate(error)
             if not isinstance(ours, HypervisorUnavailable) and not _is_alive(connection):
@@ -200,7 +216,8 @@ class Connection:
         self.subscriptions.publish(ConnectionChanged(connected=True))
         if not _is_alive(connection):
             self._mark_lost(connection, "it was closed while it was set up")
-        await self._lost.wait()
+        with metrics.LIBVIRT_CONNECTED.track_inprogress():
+            await self._lost.wait()
         log.warning("virt.connection_lost", uri=self.uri, reason=self._last_failure)
         self.subscriptions.publish(ConnectionChanged(connected=False))
         await self._dispose(connection)
@@ -263,6 +280,15 @@ class Connection:
 
     async def _dispose(self, connection: libvirt.virConnect) -> None:
         await _settle(self._opener.submit(partial(_close, connection, self._callback_ids)), _KEEPALIVE_SECONDS)
+
+
+@contextlib.contextmanager
+def _errors_counted(name: str) -> Iterator[None]:
+    try:
+        yield
+    except InfinibayError as error:
+        metrics.LIBVIRT_ERRORS.labels(name, type(error).__name__).inc()
+        raise
 
 
 async def _settle(job: Future[T], seconds: float) -> asyncio.Future[T]:

@@ -173,7 +173,10 @@ class LibvirtDomains:
         self, kind: Kind, uuid: str, function: Callable[[libvirt.virDomain], T], *, seconds: float | None = None
     ) -> T:
         return await self._connection.call(
-            kind, lambda connection: function(connection.lookupByUUIDString(uuid)), seconds=seconds
+            kind,
+            lambda connection: function(connection.lookupByUUIDString(uuid)),
+            seconds=seconds,
+            counted_as=function,
         )
 
     def _info(self, domain: libvirt.virDomain) -> DomainInfo:

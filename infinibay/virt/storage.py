@@ -96,7 +96,9 @@ class LibvirtStorage:
             log.info("virt.pool_made_by_another", pool=name)
 
     async def _with(self, kind: Kind, pool: str, function: Callable[[libvirt.virStoragePool], T]) -> T:
-        return await self._connection.call(kind, lambda connection: function(connection.storagePoolLookupByName(pool)))
+        return await self._connection.call(
+            kind, lambda connection: function(connection.storagePoolLookupByName(pool)), counted_as=function
+        )
 
 
 def _make_pool(connection: libvirt.virConnect, xml: str) -> None:

@@ -8,6 +8,8 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+from infinibay import metrics
+
 T = TypeVar("T")
 
 
@@ -17,12 +19,16 @@ class CallThreads:
     def __init__(self, count: int, name: str) -> None:
         self._count = count
         self._name = name
+        self._calls = metrics.POOL_CALLS.labels(name)
+        metrics.POOL_THREADS.labels(name).set(count)
         self._jobs: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
 
     def submit(self, function: Callable[[], T]) -> Future[T]:
         """Queues a call; cancelling the future drops it unless it has begun."""
         future: Future[T] = Future()
+        self._calls.inc()
+        future.add_done_callback(lambda _: self._calls.dec())
         self._jobs.put((future, function))
         if len(self._threads) < self._count:
             thread = threading.Thread(target=self._work, name=f"{self._name}-{len(self._threads)}", daemon=True)

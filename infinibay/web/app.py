@@ -14,7 +14,7 @@ from starlette.types import Lifespan
 from infinibay.graphql.schema import build
 from infinibay.services.container import Services
 from infinibay.settings import Settings
-from infinibay.web import health
+from infinibay.web import health, metrics
 from infinibay.web.graphql_endpoint import GraphQLEndpoint
 from infinibay.web.middleware import RequestMiddleware
 from infinibay.web.responses import error_response
@@ -26,10 +26,15 @@ _CORS_SECONDS = 600
 def create_app(
     services: Services, settings: Settings, readiness: health.Readiness, lifespan: Lifespan[Starlette] | None = None
 ) -> Starlette:
-    """GraphQL over HTTP and WebSockets, and health. Raises InfinibayError when a root field has no rule."""
+    """GraphQL over HTTP and WebSockets, health and figures. Raises InfinibayError when a root field has no rule."""
     endpoint = GraphQLEndpoint(build(), services, settings.graphic_host, settings.allowed_origins)
     return Starlette(
-        routes=[Route("/graphql", endpoint), WebSocketRoute("/graphql", endpoint), *health.routes(readiness)],
+        routes=[
+            Route("/graphql", endpoint),
+            WebSocketRoute("/graphql", endpoint),
+            *health.routes(readiness),
+            *metrics.routes(services.figures),
+        ],
         middleware=[Middleware(RequestMiddleware), *_cors(settings.allowed_origins)],
         exception_handlers={HTTPException: _refused},
         lifespan=lifespan,

@@ -78,7 +78,10 @@ class GraphQLEndpoint(GraphQL[Context | Connection, None]):
         address = request.client.host if request.client else ""
         if isinstance(request, WebSocket):
             return Connection(authorization, lambda sent: self._context(address, sent))
-        return await self._context(address, authorization)
+        context = await self._context(address, authorization)
+        # The line that tells of the request says what was asked for, and by whom.
+        request.scope["graphql"] = context
+        return context
 
     async def on_ws_connect(self, context: Context | Connection) -> UnsetType:
         """Whoever comes is let in; each operation then looks who it is, as each request over HTTP does."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from scripts.benchmarks import burst, creation, login, processes, reads
+from scripts.benchmarks import burst, creation, graphql_lists, login, processes, reads
 from scripts.benchmarks.figures import Row, missed, table
 from scripts.benchmarks.subject import Watched
 from scripts.daemons import running_daemons
@@ -47,6 +47,8 @@ async def _measure() -> list[Row]:
         rows += await reads.measure(product, user_id)
         _say("logins")
         rows += await login.measure(product)
+        _say("lists")
+        rows += await graphql_lists.measure(product, user_id)
         await asyncio.sleep(3)  # At rest: nothing was asked for a moment.
         rows += processes.memory(product, "at rest")
         _say("creations")

@@ -30,6 +30,7 @@ from infinibay.services.container import Services
 from infinibay.services.credentials import Credentials
 from infinibay.services.departments import DepartmentService
 from infinibay.services.events import EventsService
+from infinibay.services.figures import FiguresService
 from infinibay.services.idempotency import IdempotencyService
 from infinibay.services.machines.service import MachineService
 from infinibay.services.machines.states import MachineStates
@@ -47,6 +48,7 @@ from tests.support.recording import RecordingMachines, RecordingOperations
 
 KEY = b"k" * 32
 PASSWORD = "correct horse"
+FIGURES_TOKEN = "token of the figures"
 ROLES = (Role.USER, Role.ADMIN, Role.SUPER_ADMIN)
 
 
@@ -157,6 +159,7 @@ async def running_api(url: str, base: Path, *, origins: tuple[str, ...] = ()) ->
         idempotency=IdempotencyService(database, locks, KEY),
         audit=AuditService(database),
         doctor=serving_doctor(settings, LibvirtHypervisor(settings.libvirt_uri, settings.run_dir), url, database),
+        figures=FiguresService(database, FIGURES_TOKEN),
     )
     readiness: dict[str, str | None] = {"database": None, "hypervisor": None, "worker": None}
 

@@ -128,14 +128,19 @@ class Product:
 
     async def post(self, query: str, variables: Mapping[str, Any] | None = None, token: str | None = None) -> Any:
         """The JSON answer to a query, by the administrator unless another token is given."""
+        return (await self.request(query, variables, token)).json()
+
+    async def request(
+        self, query: str, variables: Mapping[str, Any] | None = None, token: str | None = None
+    ) -> httpx.Response:
+        """The same as it came."""
         assert self._client is not None
         if token is None:
             token = self._token = self._token or await self.login(EMAIL, PASSWORD)
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        answer = await self._client.post(
+        return await self._client.post(
             "/graphql", json={"query": query, "variables": dict(variables or {})}, headers=headers
         )
-        return answer.json()
 
     async def ask(self, query: str, variables: Mapping[str, Any] | None = None, token: str | None = None) -> Any:
         """The data of a query that has no errors."""

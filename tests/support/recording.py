@@ -19,6 +19,7 @@ from infinibay.services.machines.requests import (
     MachineOrder,
     MachinePlan,
     Outcome,
+    Relation,
 )
 from infinibay.services.machines.service import MachinePage
 from infinibay.services.operations import OperationPage
@@ -68,11 +69,20 @@ class RecordingMachines:
         self._note("find", machine_id)
         return self.known.get(machine_id)
 
-    async def list(self, principal: Principal, order: MachineOrder, take: int | None, skip: int) -> list[rows.Machine]:
+    async def list(
+        self, principal: Principal, order: MachineOrder, take: int | None, skip: int, relations: frozenset[Relation]
+    ) -> list[rows.Machine]:
         self._note("list", order, take, skip)
         return list(self.known.values())[skip : None if take is None else skip + take]
 
-    async def page(self, principal: Principal, wanted: MachineFilter, first: int, after: str | None) -> MachinePage:
+    async def page(
+        self,
+        principal: Principal,
+        wanted: MachineFilter,
+        first: int,
+        after: str | None,
+        relations: frozenset[Relation],
+    ) -> MachinePage:
         self._note("page", wanted, first, after)
         return MachinePage([], None, 0)
 

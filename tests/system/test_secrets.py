@@ -1,4 +1,5 @@
-"""Planted secrets: after successes and failures each is in no log, row, file, answer or command line, unless sealed."""
+"""Planted secrets: after successes and failures each is in no log, row, file, answer, figure or command line, unless it
+is sealed there."""
 
 from __future__ import annotations
 
@@ -39,6 +40,7 @@ GIVEN = {
     "refused product key": f"{MARK} key",
     "signing key": f"{MARK} signing key of tokens",
     "refused token": f"{MARK}.refused.token",
+    "refused token of the figures": f"{MARK}.refused.figures",
 }
 RETRY = """mutation R($id: String!, $password: String) { retryMachine(id: $id, password: $password) {
   operation { id } } }"""
@@ -61,6 +63,7 @@ class Run:
         self.command_lines: set[bytes] = set()
         self.machines: list[str] = []
         self.rows: dict[str, str] = {}
+        self.figures = ""
 
     async def noted(self, answer: httpx.Response) -> None:
         """Keeps an answer; those that are asked for a secret have it taken out first."""
@@ -135,6 +138,7 @@ async def _live(run: Run) -> None:
     await product.machine(created["id"])
     await product.ask("{ machineEvents(first: 1000) { kind data } operations { items { id step kind } } }")
     assert (await product.verb("suspend", created["id"]))["success"]
+    await _scraped(run)
 
     await _live_with_users(run)
 
@@ -167,6 +171,21 @@ async def _live_with_users(run: Run) -> None:
     await product.ask(CHANGE, {"id": identity, "input": {**own, "currentPassword": given}}, token)
     await _refused(run, "{ currentUser { id } }", {}, token)
     await product.ask("{ machineEvents(first: 1000) { kind data } users { id email } }")
+
+
+async def _scraped(run: Run) -> None:
+    """The figures, and a refusal of them."""
+    assert run.product._client is not None
+    run.secrets["token of the figures"] = _figures_token(run).read_text().strip()
+    for name, status in (("refused token of the figures", 401), ("token of the figures", 200)):
+        headers = {"authorization": f"Bearer {run.secrets[name]}"}
+        answer = await run.product._client.get("/metrics", headers=headers)
+        assert answer.status_code == status
+    run.figures = answer.text
+
+
+def _figures_token(run: Run) -> Path:
+    return run.product.base / "metrics-token"
 
 
 async def _refused(run: Run, query: str, variables: dict[str, Any], token: str | None = None) -> None:
@@ -242,6 +261,12 @@ def test_no_answer_holds_a_secret(run: Run) -> None:
     assert [(name, answer) for answer in run.answers for name in run.planted(answer)] == []
 
 
+def test_no_figure_holds_a_secret_or_a_name(run: Run) -> None:
+    assert "infinibay_operation_duration_seconds_count" in run.figures
+    names = ("secretive", "windows", EMAIL, *run.machines)
+    assert (run.planted(run.figures), [name for name in names if name in run.figures]) == ([], [])
+
+
 def test_no_command_line_holds_a_secret(run: Run) -> None:
     lines = [line.decode(errors="replace") for line in run.command_lines]
     assert [(name, line) for line in lines for name in run.planted(line)] == []
@@ -251,10 +276,17 @@ async def test_no_file_holds_a_secret(run: Run) -> None:
     """The database's own files and the logs are among them, and the hypervisor's logs beside."""
     logs = [Path(f"/var/log/libvirt/qemu/{machine_id}.log") for machine_id in run.machines]
     below = [place for place in run.product.base.rglob("*") if place.is_file() and place.suffix != ".iso"]
+    below.remove(_figures_token(run))
     assert len(below) > 500
     needles = _needles(run.secrets)
     hidden = await asyncio.to_thread(lambda: [one for place in (*below, *logs) for one in _hidden(place, needles)])
     assert hidden == []
+
+
+def test_the_token_of_the_figures_is_its_owner_s_alone(run: Run) -> None:
+    file = _figures_token(run)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert file.read_text() == f"{run.secrets['token of the figures']}\n"
 
 
 def test_the_key_is_its_owner_s_alone(run: Run) -> None:

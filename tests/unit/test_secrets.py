@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infinibay.errors import InfinibayError, SettingError
-from infinibay.secrets import Vault, fingerprint, graphics_password, open_vault, random_password
+from infinibay.secrets import Vault, fingerprint, graphics_password, metrics_token, open_vault, random_password
 
 
 def test_first_start_makes_a_private_key_and_the_next_reads_it(tmp_path: Path) -> None:
@@ -86,3 +86,21 @@ def test_random_passwords_have_their_form_and_differ() -> None:
 
 def test_fingerprint_is_stable() -> None:
     assert fingerprint("a") == "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
+
+
+def test_the_token_of_the_figures_is_made_once_and_an_operator_s_own_one_counts(tmp_path: Path) -> None:
+    file = tmp_path / "metrics-token"
+    first = metrics_token(file)
+    assert (metrics_token(file), file.read_text(), len(first)) == (first, f"{first}\n", 43)
+    assert file.stat().st_mode & 0o777 == 0o600
+    file.write_text("  a token of one's own\n\n")
+    assert metrics_token(file) == "a token of one's own"
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"too short\n", b"\xff\xfe"])
+def test_a_token_that_can_be_guessed_stops_the_start(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "metrics-token"
+    file.write_bytes(content)
+    with pytest.raises(SettingError, match="holds a token of fewer than 16 characters"):
+        metrics_token(file)
+    assert file.read_bytes() == content

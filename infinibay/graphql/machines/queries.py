@@ -7,7 +7,8 @@ import strawberry
 from infinibay.graphql.common import PaginationInputType, known_id, page_size, window
 from infinibay.graphql.context import Info
 from infinibay.graphql.machines.inputs import CreateMachineInputType, MachineFilter, MachineOrderBy
-from infinibay.graphql.machines.types import GraphicConfigurationType, Machine, MachinePage, MachinePlan
+from infinibay.graphql.machines.types import GraphicConfigurationType, Machine, MachinePage, MachinePlan, relations_of
+from infinibay.graphql.selection import selected
 
 
 @strawberry.type
@@ -28,7 +29,8 @@ class MachineQueries:
         """The machines that the caller may see; without pagination all of them."""
         take, skip = window(pagination)
         order = (order_by or MachineOrderBy()).to_request()
-        found = await info.context.services.machines.list(info.context.caller, order, take, skip)
+        read = relations_of(selected(info))
+        found = await info.context.services.machines.list(info.context.caller, order, take, skip, read)
         return [Machine.shown(info, row) for row in found]
 
     @strawberry.field
@@ -41,7 +43,8 @@ class MachineQueries:
     ) -> MachinePage:
         """A page of machines, the newest first."""
         wanted, size = (filter or MachineFilter()).to_request(), page_size(first, 50)
-        page = await info.context.services.machines.page(info.context.caller, wanted, size, after or None)
+        read = relations_of(selected(info, "items"))
+        page = await info.context.services.machines.page(info.context.caller, wanted, size, after or None, read)
         return MachinePage.from_result(page, info.context.graphic_host)
 
     @strawberry.field

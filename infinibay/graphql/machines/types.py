@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import strawberry
 
 from infinibay.core.machine_status import MachineStatus
@@ -15,6 +17,20 @@ from infinibay.graphql.templates.types import MachineTemplateType
 from infinibay.services.machines import requests
 from infinibay.services.machines.service import MachinePage as MachinePageResult
 from infinibay.services.machines.states import MachineState
+
+# Fields of Machine that come from another row.
+_RELATIONS: dict[str, requests.Relation] = {
+    "user": "user",
+    "department": "department",
+    "template": "template",
+    "configuration": "configuration",
+    "hypervisorConnected": "host",
+}
+
+
+def relations_of(fields: Iterable[str]) -> frozenset[requests.Relation]:
+    """What has to be read beside a machine's own row to show these of its fields."""
+    return frozenset(_RELATIONS[name] for name in fields if name in _RELATIONS)
 
 
 @strawberry.type

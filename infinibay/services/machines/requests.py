@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
+
+from infinibay.db import machine_relations
+
+Relation: TypeAlias = machine_relations.Relation
 
 
 @dataclass(frozen=True)

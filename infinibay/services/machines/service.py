@@ -24,6 +24,7 @@ from infinibay.services.machines.requests import (
     MachineOrder,
     MachinePlan,
     Outcome,
+    Relation,
 )
 from infinibay.services.machines.visible import visible_machine
 
@@ -80,7 +81,10 @@ class MachineService:
     async def find(self, principal: Principal, machine_id: str) -> rows.Machine | None:
         return await visible_machine(self._database, principal, machine_id)
 
-    async def list(self, principal: Principal, order: MachineOrder, take: int | None, skip: int) -> list[rows.Machine]:
+    async def list(
+        self, principal: Principal, order: MachineOrder, take: int | None, skip: int, relations: frozenset[Relation]
+    ) -> list[rows.Machine]:
+        """The machines that the principal may see, with these relations."""
         return await machines.list_visible(
             self._database,
             None if principal.is_admin else principal.user_id,
@@ -88,9 +92,17 @@ class MachineService:
             descending=order.descending,
             take=take,
             skip=skip,
+            relations=relations,
         )
 
-    async def page(self, principal: Principal, wanted: MachineFilter, first: int, after: str | None) -> MachinePage:
+    async def page(
+        self,
+        principal: Principal,
+        wanted: MachineFilter,
+        first: int,
+        after: str | None,
+        relations: frozenset[Relation],
+    ) -> MachinePage:
         where = machines.narrowed(
             owner_id=None if principal.is_admin else principal.user_id,
             search=wanted.search,
@@ -100,7 +112,7 @@ class MachineService:
             systems=wanted.os,
         )
         position = cursors.decode(after) if after else None
-        found = await machines.page(self._database, where, first=first + 1, after=position)
+        found = await machines.page(self._database, where, first=first + 1, after=position, relations=relations)
         items = found[:first]
         following = cursors.encode(items[-1].createdAt, items[-1].id) if len(found) > first else None
         return MachinePage(items, following, await machines.count(self._database, where))

@@ -10,12 +10,13 @@ from pathlib import Path
 import libvirt
 import pytest
 
-from infinibay.errors import DeadlineExceeded, HypervisorUnavailable
+from infinibay.errors import DeadlineExceeded, HypervisorUnavailable, ObjectMissing
 from infinibay.virt.api import ConnectionChanged, DomainChanged
 from infinibay.virt.connection import Connection, Deadlines, Kind
 from infinibay.virt.event_loop import Inbox
 from infinibay.virt.hypervisor import LibvirtHypervisor
 from infinibay.virt.subscriptions import Subscriptions
+from tests.support.figures import of_this_process
 from tests.support.wait import until
 
 
@@ -50,6 +51,36 @@ async def test_a_call_over_its_deadline_raises_and_goes_on(connection: Connectio
     assert not call.ended.is_set()
     call.let_go.set()
     await until(call.ended.is_set)
+
+
+async def test_calls_and_their_errors_are_counted_under_the_name_of_what_they_do(connection: Connection) -> None:
+    def look_up(found: libvirt.virConnect) -> str:
+        return str(found.lookupByName("nothing").name())
+
+    name = "test_connection.test_calls_and_their_errors_are_counted_under_the_name_of_what_they_do"
+    with pytest.raises(ObjectMissing):
+        await connection.call(Kind.CHANGE, look_up)
+    with pytest.raises(ObjectMissing):
+        await connection.call(Kind.CHANGE, look_up, counted_as=LibvirtHypervisor.ping)
+    for call in (name, "hypervisor.ping"):
+        assert of_this_process("infinibay_libvirt_call_errors_total", call=call, error="ObjectMissing") == 1
+        assert of_this_process("infinibay_libvirt_call_duration_seconds_count", call=call) >= 1
+
+
+async def test_calls_that_run_and_wait_are_counted_until_they_end(connection: Connection) -> None:
+    def calls() -> float:
+        return of_this_process("infinibay_thread_pool_calls", pool="libvirt-query")
+
+    before, first, second = calls(), Blocker(), Blocker()
+    for call in (first, second):
+        with pytest.raises(DeadlineExceeded):
+            await connection.call(Kind.QUERY, call)
+    # The second one had not begun, so it was dropped.
+    assert (calls() - before, second.begun.is_set()) == (1, False)
+    error = {"call": "test_connection.Blocker", "error": "DeadlineExceeded"}
+    assert of_this_process("infinibay_libvirt_call_errors_total", **error) >= 2
+    first.let_go.set()
+    await until(lambda: calls() == before)
 
 
 async def test_the_loop_is_free_while_a_call_blocks(connection: Connection) -> None:
