@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 # Blocks of these show data or the configuration of other programs: nothing in them is run.
-_DATA = {"", "text", "json", "nginx", "caddyfile"}
+_DATA = {"", "text", "json", "nginx", "caddyfile", "yaml", "promql"}
 _BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
 
