@@ -38,7 +38,9 @@ def admit(kinds: Mapping[str, OperationKind], active: Sequence[Operation], new: 
     """
     if active and _joins(active[-1], new):
         return Join(active[-1])
-    exclusive = [row for row in active if row.kind in kinds and kinds[row.kind].exclusive]
+    exclusive = [
+        row for row in active if row.kind in kinds and kinds[row.kind].exclusive and row.kind not in new.behind
+    ]
     if kinds[new.kind].preempts:
         final = [row for row in exclusive if kinds[row.kind].preempts and not row.cancelRequested]
         return Refuse(final[-1]) if final else Queue(tuple(row.id for row in active if not row.cancelRequested))

@@ -81,7 +81,10 @@ class OperationFailed(InfinibayError):
 
 @dataclass(frozen=True)
 class NewOperation:
-    """What is written with the request; `input` holds ids and plain values, never a secret."""
+    """What is written with the request; `input` holds ids and plain values, never a secret.
+
+    `behind`: exclusive kinds whose work is done and that only note their end; it queues behind these.
+    """
 
     kind: str
     host_id: str
@@ -89,6 +92,7 @@ class NewOperation:
     department_id: str | None = None
     requested_by_id: str | None = None
     input: Mapping[str, Any] = field(default_factory=dict)
+    behind: frozenset[str] = frozenset()
 
 
 class FaultPoints(Protocol):

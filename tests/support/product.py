@@ -80,7 +80,8 @@ class Product:
         self._departments: set[str] = set()
 
     async def start(self, *, fault: str = "", role: str = "all") -> None:
-        """Starts the server and returns when it is ready. `fault` is `kind:step:phase`, where it kills itself.
+        """Starts the server and returns when it is ready. `fault` is `kind:step:phase`, where it kills itself, or with
+        `:hold` waits for the file `go`.
 
         One that still runs, since a test failed before it ended it, is killed.
         """

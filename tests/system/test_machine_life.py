@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from lxml import etree
 from infinibay.core import naming
 from infinibay.db.embedded import EmbeddedPostgres
 from tests.support.databases import settings_below
+from tests.support.guest_iso import build_guest_iso
 from tests.support.product import CREATE, SMALL, Product
 from tests.support.wait import until
 from tests.system.life import events_of, running_machine, serving, status_becomes
@@ -261,3 +264,25 @@ async def test_nothing_is_left_of_all_of_them(product: Product, machine: str) ->
     assert (await events_of(product, machine))[-1]["kind"] == "operation.updated"
     kinds = [one["kind"] for one in await events_of(product, machine) if one["kind"] != "operation.updated"]
     assert kinds[-1] == "machine.destroyed"
+
+
+async def test_a_machine_is_driven_as_soon_as_it_says_that_it_runs() -> None:
+    made = Product(build_guest_iso())
+    try:
+        await made.start(fault="create:ended:after:hold")
+        created = await made.create("just made")
+        await status_becomes(made, created["id"], "running")
+
+        suspension = asyncio.create_task(made.verb("suspend", created["id"]))
+        await until(partial(_queued, made, created["id"]), 30, "the verb's turn")
+        (made.base / "go").touch()
+
+        assert await suspension == {"success": True, "message": "Machine suspended"}
+        assert (await made.ended(created["operation"]["id"]))["state"] == "SUCCEEDED"
+    finally:
+        await made.close()
+
+
+async def _queued(product: Product, machine_id: str) -> bool:
+    page = f'{{ operations(filter: {{machineId: "{machine_id}", kind: "suspend"}}) {{ items {{ state }} }} }}'
+    return bool((await product.ask(page))["operations"]["items"])

@@ -139,3 +139,11 @@ def test_a_department_joins_only_what_has_not_begun() -> None:
 
     assert admit(KINDS, [queued], new("power_on", machine_id=None)) == Join(queued)
     assert admit(KINDS, [running], new("power_on", machine_id=None)) == Queue()
+
+
+def test_what_comes_when_an_exclusive_one_only_notes_its_end_queues_behind_it() -> None:
+    creation = active("create")
+    assert admit(KINDS, [creation], new("power_off", behind=frozenset({"create"}))) == Queue()
+    removal = active("destroy")
+    arriving = new("power_off", behind=frozenset({"create"}))
+    assert admit(KINDS, [creation, removal], arriving) == Refuse(removal)

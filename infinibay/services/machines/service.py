@@ -14,7 +14,7 @@ from infinibay.operations.engine import OperationEngine
 from infinibay.services import cursors
 from infinibay.services.machines.changes import MachineChanges
 from infinibay.services.machines.create import CreateMachine
-from infinibay.services.machines.creation_steps import DESTROY
+from infinibay.services.machines.creation_steps import CREATE, DESTROY
 from infinibay.services.machines.installation_secrets import MachineSecrets
 from infinibay.services.machines.records import DOMAIN_GONE, HALF_DESTROYED
 from infinibay.services.machines.requests import (
@@ -130,6 +130,8 @@ class MachineService:
             machine_id=machine.id,
             requested_by_id=principal.user_id,
             input=values,
+            # Its status says that it is made, which its creation notes a moment before its own end.
+            behind=frozenset() if machine.status == rows.MachineStatus.building else frozenset({CREATE}),
         )
         try:
             operation = await self._engine.request(new)
