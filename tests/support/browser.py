@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from playwright.async_api import Browser, BrowserContext, Page, WebSocket, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Locator, Page, WebSocket, async_playwright, expect
 
 _PROGRAM = "/usr/bin/chromium"
 _FLAGS = [
@@ -46,6 +46,11 @@ class Visit:
     def _note_socket(self, socket: WebSocket) -> None:
         self.asked.append(socket.url)
 
+    @property
+    def note(self) -> Locator:
+        """The sentence for the person in the header."""
+        return self.page.get_by_role("banner").get_by_role("alert")
+
     def elsewhere(self) -> list[str]:
         """The requests that left the server, whose pictures and fonts inside of files are none."""
         own = (f"{self.url}/", f"{self.url.replace('http', 'ws', 1)}/graphql", "data:")
@@ -69,7 +74,7 @@ class Visit:
         await expect(button).to_be_enabled()
         await button.click()
         name = "".join(word.capitalize() for word in title.split() if word != "a")
-        await expect(self.page.get_by_role("tab", selected=True)).to_have_text(name)
+        await expect(self.page.get_by_role("tab", selected=True)).to_contain_text(name)
 
     async def run(self) -> None:
         """Runs the query of the open tab."""

@@ -26,9 +26,11 @@ export const examplesPlugin = { title: "Examples", icon: Icon, content: Panel };
 
 function Panel() {
   const { tabs, queryEditor, variableEditor } = useGraphiQL(pick("tabs", "queryEditor", "variableEditor"));
-  const { addTab, changeTab, setVisiblePlugin } = useGraphiQLActions();
+  const { addTab, changeTab, setVisiblePlugin, stop } = useGraphiQLActions();
 
   function open({ name, query }) {
+    // A subscription would go on into the new tab.
+    stop();
     const known = tabs.findIndex((tab) => tab.title === name);
     if (known === -1) {
       addTab();

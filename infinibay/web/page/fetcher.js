@@ -1,6 +1,6 @@
 // Carries GraphiQL's requests: subscriptions over a WebSocket, the rest by POST.
 
-import { getOperationAST, parse } from "graphql";
+import { Kind, parse } from "graphql";
 import { createClient } from "graphql-ws";
 
 import { learn } from "./examples.jsx";
@@ -13,7 +13,11 @@ const socket = createClient({
 });
 
 export function fetcher(request) {
-  return kindOf(request) === "subscription" ? watched(request) : asked(request);
+  const operations = operationsOf(request.query);
+  const chosen = operations.find(({ name }) => name?.value === request.operationName) ?? operations[0];
+  // GraphiQL notices a new text a moment late: its name of the operation may still be that of the text before.
+  const meant = operations.length === 1 ? { ...request, operationName: chosen.name?.value } : request;
+  return chosen?.operation === "subscription" ? watched(meant) : asked(meant);
 }
 
 async function asked(request) {
@@ -34,11 +38,11 @@ const watched = (request) => ({
   },
 });
 
-function kindOf({ query, operationName }) {
+function operationsOf(query) {
   try {
-    return getOperationAST(parse(query), operationName)?.operation;
+    return parse(query).definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION);
   } catch {
-    return undefined; // The server says what is wrong with it.
+    return []; // The server says what is wrong with it.
   }
 }
 

@@ -5,6 +5,7 @@ import "./workers.js";
 import { explorerPlugin } from "@graphiql/plugin-explorer";
 import { pick, useGraphiQL } from "@graphiql/react";
 import { GraphiQL, HISTORY_PLUGIN } from "graphiql";
+import { TabFocus } from "monaco-editor/esm/vs/editor/browser/config/tabFocus.js";
 import { useEffect } from "react";
 import { createRoot } from "react-dom/client";
 
@@ -40,16 +41,16 @@ function Page() {
   );
 }
 
-// Lines wrap, and Tab leaves the editors as it leaves every other field.
 function Editors() {
   const { queryEditor, variableEditor } = useGraphiQL(pick("queryEditor", "variableEditor"));
   useEffect(() => {
-    for (const editor of [queryEditor, variableEditor]) {
-      editor?.updateOptions({ tabFocusMode: true, wordWrap: "on" });
-    }
+    queryEditor?.updateOptions({ wordWrap: "on" });
+    variableEditor?.updateOptions({ wordWrap: "on" });
   }, [queryEditor, variableEditor]);
   return null;
 }
 
+// Tab leaves the editors as it leaves every other field.
+TabFocus.setTabFocusMode(true);
 createRoot(document.getElementById("root")).render(<Page />);
 recall();
