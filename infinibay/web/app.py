@@ -17,6 +17,7 @@ from infinibay.settings import Settings
 from infinibay.web import health, metrics
 from infinibay.web.graphql_endpoint import GraphQLEndpoint
 from infinibay.web.middleware import RequestMiddleware
+from infinibay.web.pages import Page
 from infinibay.web.responses import error_response
 
 _CODES = {404: "NOT_FOUND"}
@@ -26,12 +27,15 @@ _CORS_SECONDS = 600
 def create_app(
     services: Services, settings: Settings, readiness: health.Readiness, lifespan: Lifespan[Starlette] | None = None
 ) -> Starlette:
-    """GraphQL over HTTP and WebSockets, health and figures. Raises InfinibayError when a root field has no rule."""
+    """GraphQL over HTTP and WebSockets, its page, health and figures. Raises InfinibayError when a root field has no
+    rule."""
     endpoint = GraphQLEndpoint(build(), services, settings.graphic_host, settings.allowed_origins)
+    page = Page(endpoint)
     return Starlette(
         routes=[
-            Route("/graphql", endpoint),
+            Route("/graphql", page),
             WebSocketRoute("/graphql", endpoint),
+            page.files(),
             *health.routes(readiness),
             *metrics.routes(services.figures),
         ],

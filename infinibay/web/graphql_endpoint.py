@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import strawberry
 from cross_web import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
@@ -34,9 +34,6 @@ from infinibay.web.responses import JSON, encoded, error_response
 
 LARGEST_BODY = 1024 * 1024
 _GRAPHQL_JSON = "application/graphql-response+json"
-_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>infinibay</title>
-<h1>infinibay</h1><p>This is the GraphQL endpoint. Send queries by POST as application/json.</p></html>
-"""
 
 
 class GraphQLEndpoint(GraphQL[Context | Connection, None]):
@@ -137,20 +134,13 @@ class GraphQLEndpoint(GraphQL[Context | Connection, None]):
 
     async def _answer(self, request: Request) -> Response:
         if request.method != "POST":
-            return _instead_of_post(request)
+            return error_response(405, "GraphQL is answered by POST only", {"code": "BAD_REQUEST"}, {"allow": "POST"})
         try:
             return await self.run(request)
         except HTTPException as error:
             unresolved = isinstance(error.__cause__, CannotGetOperationTypeError)
             code = "OPERATION_RESOLUTION_FAILURE" if unresolved else "BAD_REQUEST"
             return error_response(error.status_code, error.reason, {"code": code})
-
-
-def _instead_of_post(request: Request) -> Response:
-    """A browser gets a page that says what this is; anything else is told to use POST."""
-    if request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept", ""):
-        return HTMLResponse(_PAGE)
-    return error_response(405, "GraphQL is answered by POST only", {"code": "BAD_REQUEST"}, {"allow": "POST"})
 
 
 def _limited(receive: Receive) -> Receive:

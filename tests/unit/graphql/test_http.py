@@ -113,7 +113,11 @@ async def test_a_browser_gets_a_page_that_says_what_this_is(api: Api) -> None:
     answer = await api.client.get("/graphql", headers={"accept": "text/html,*/*"})
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert "GraphQL endpoint" in answer.text
+    assert "This is the GraphQL interface" in answer.text
+    assert answer.headers["content-security-policy"].startswith("default-src 'self'; ")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["cache-control"] == "no-store"
 
 
 async def test_the_content_type_follows_the_accept_header(api: Api) -> None:
