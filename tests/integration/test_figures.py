@@ -20,6 +20,8 @@ from infinibay.services.figures import FiguresService
 from tests.support.databases import base_directory, fresh_database
 from tests.support.figures import summed
 from tests.support.product import ROOT
+from tests.support.sockets import logged_in
+from tests.support.wait import until
 from tests.support.whole import Whole, machine_input, whole
 
 MARK = f"planted{uuid4().hex[:8]}"
@@ -116,8 +118,8 @@ async def test_prometheus_parses_them_all(product: Whole) -> None:
     families = await _families(product)
     assert families.keys() >= FAMILIES
     empty = {name for name in FAMILIES if not families[name].samples}
-    # Nobody subscribes in this test.
-    assert empty == {"infinibay_graphql_subscriptions"}
+    # Nobody has subscribed yet, unless other tests have.
+    assert empty <= {"infinibay_graphql_subscriptions"}
     samples = [(one.name, *sorted(one.labels.items())) for family in families.values() for one in family.samples]
     assert len(samples) == len(set(samples))
 
@@ -133,6 +135,24 @@ async def test_no_label_is_a_text_of_somebody(product: Whole) -> None:
     labels = _labels(text)
     assert [one for one in labels - FROM_OTHER_TESTS if not LABEL.fullmatch(one)] == []
     assert await _value(product, "infinibay_http_request_duration_seconds_count", method="OTHER", route="unmatched") > 0
+
+
+async def test_open_sockets_and_running_subscriptions_are_counted(product: Whole) -> None:
+    async def look() -> list[float]:
+        return [
+            await _value(product, "infinibay_websocket_connections"),
+            await _value(product, "infinibay_graphql_subscriptions", field="machineStatus"),
+        ]
+
+    async def have_ended() -> bool:
+        return await look() == before
+
+    before = await look()
+    async with logged_in(product.url, product.tokens["first"]) as socket:
+        stream = await socket.start("subscription { machineStatus { status } }")
+        await stream.next()
+        assert await look() == [value + 1 for value in before]
+    await until(have_ended, 10, "the end of the subscription")
 
 
 async def test_requests_and_root_fields_are_counted(product: Whole) -> None:
