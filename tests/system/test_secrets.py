@@ -246,7 +246,7 @@ def _hidden(place: Path, needles: list[bytes]) -> list[str]:
 
 
 def test_the_run_had_everything_in_it(run: Run) -> None:
-    assert len(run.secrets) == len(GIVEN) + 4
+    assert len(run.secrets) == len(GIVEN) + 5
     assert len(run.answers) > 15
     assert {"public.operations", "public.audit_entries", "public.events", "public.secrets"} <= set(run.rows)
     assert len(run.rows["public.audit_entries"].splitlines()) > 10
