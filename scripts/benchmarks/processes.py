@@ -9,7 +9,8 @@ from pathlib import Path
 import psutil
 
 from scripts.benchmarks.figures import Row, Stat
-from scripts.benchmarks.subject import ByCommand, Watched, free_port
+from scripts.benchmarks.subject import ByCommand, Watched
+from tests.support.ports import free_port
 from tests.support.wait import until
 
 _STARTS = 5
@@ -18,7 +19,7 @@ _READY_SECONDS = 5
 
 async def starts(iso: Path) -> list[Row]:
     """Starts by `scripts/start` until /health/ready says 200; the first one prepares everything and does not count."""
-    product = ByCommand(iso, PORT=free_port())
+    product = ByCommand(iso, PORT=str(free_port()))
     try:
         await _start(product)
         seconds = [await _start(product) for _ in range(_STARTS)]

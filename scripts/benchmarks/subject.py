@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -74,10 +73,3 @@ class ByCommand(Watched):
     @override
     def _launch(self, role: str, fault: str) -> subprocess.Popen[bytes]:
         return self._spawn(["scripts/start", "--role", role], {**os.environ, **self.settings})
-
-
-def free_port() -> str:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])

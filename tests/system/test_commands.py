@@ -11,13 +11,16 @@ import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from graphql import DefinitionNode, NonNullTypeNode, OperationDefinitionNode, OperationType, parse
 
 from tests.support.documents import Block, Page, blocks, runs, shell
 from tests.support.guest_iso import build_guest_iso
+from tests.support.ports import free_port
 from tests.support.product import EMAIL, PASSWORD, ROOT, Product
+from tests.support.programs import node, running
 from tests.support.wait import until_sync
 
 ADDRESS = "http://127.0.0.1:4000"
@@ -26,8 +29,11 @@ BASE = "/opt/infinibay"
 
 @pytest.fixture(scope="module")
 async def product() -> AsyncIterator[Product]:
-    """A server whose guests get a second to power off: the steps of the README do not wait until they have booted."""
-    made = Product(build_guest_iso(), INFINIBAY_POWER_OFF_SECONDS="1")
+    """A server whose guests get a second to power off: the steps of the README do not wait until they have booted.
+
+    It comes back at the same address.
+    """
+    made = Product(build_guest_iso(), INFINIBAY_POWER_OFF_SECONDS="1", PORT=str(free_port()))
     try:
         await made.start()
         yield made
@@ -149,6 +155,46 @@ async def test_a_request_that_is_sent_twice_has_one_effect(product: Product, pag
     answers = [json.loads(await asyncio.to_thread(run, product, code, {ADDRESS: product.url})) for _ in range(2)]
     assert answers[0] == answers[1]
     assert answers[0]["data"]["createDepartment"]["name"] == "Laboratory"
+
+
+@runs("graphql-ws")
+async def test_the_example_of_a_stream_goes_on_after_a_restart(product: Product, page: Page) -> None:
+    code = page.read("graphql-ws")
+    for old, new in {
+        ADDRESS.replace("http", "ws"): product.url.replace("http", "ws"),
+        "for await (const { data } of events)": "for await (const { data } of told(events))",
+    }.items():
+        assert code.count(old) == 1
+        code = code.replace(old, new)
+    given = f"const token = {json.dumps(await product.login(EMAIL, PASSWORD))};"
+    async with running(*node(), code=f"{given}\n{_TOLD}\n{code}") as example:
+        made, first = [], asyncio.create_task(example.told())
+        while not first.done():  # It sees nothing before it has subscribed.
+            made.append(await _department(product))
+            await asyncio.wait([first], timeout=0.1)
+        assert await product.stop() == 0
+        await product.start()
+        made += [await _department(product) for _ in range(3)]
+        told = [await first]
+        while told[-1] != made[-1]:
+            told.append(await example.told())
+        assert told == made[made.index(told[0]) :]
+
+
+_TOLD = """
+async function* told(events) {
+  for await (const result of events) {
+    console.log(JSON.stringify(result.data.machineEvents.data.departmentId ?? null));
+    yield result;
+  }
+}
+"""
+
+
+async def _department(product: Product) -> str:
+    """A new department's id."""
+    made = await product.ask(f'mutation {{ createDepartment(name: "{uuid4()}") {{ id }} }}')
+    return str(made["createDepartment"]["id"])
 
 
 @runs("pg_basebackup", "vol-download", "database.before")

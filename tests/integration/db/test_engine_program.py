@@ -18,7 +18,8 @@ import pytest
 
 from infinibay.db.engine.paths import EXECUTABLE, node_binary
 from tests.integration.db.conftest import SCHEMA, STOP
-from tests.integration.db.engine_run import await_status, engine, free_port
+from tests.integration.db.engine_run import await_status, engine
+from tests.support.ports import free_port
 from tests.support.wait import until, until_sync
 
 HASH = "393aa359c9ad4a4bb28630fb5613f9c281cde053"
