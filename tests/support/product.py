@@ -54,7 +54,10 @@ MACHINES = "{ machines { id name status failure { message } } }"
 
 
 class Product:
-    """Starts, kills and restarts the server; what it writes lies below `base`, which QEMU's account may pass."""
+    """Starts, kills and restarts the server; what it writes lies below `base`, which QEMU's account may pass.
+
+    `departments` holds the ids of those whose machines have filters in the hypervisor.
+    """
 
     def __init__(self, iso: Path, parent: str = "/var/lib/libvirt", **settings: str) -> None:
         self.base = Path(tempfile.mkdtemp(prefix="ib-", dir=parent))
@@ -77,7 +80,7 @@ class Product:
         self.process: subprocess.Popen[bytes] | None = None
         self._client: httpx.AsyncClient | None = None
         self._token: str | None = None
-        self._departments: set[str] = set()
+        self.departments: set[str] = set()
 
     async def start(self, *, fault: str = "", role: str = "all") -> None:
         """Starts the server and returns when it is ready. `fault` is `kind:step:phase`, where it kills itself, or with
@@ -164,7 +167,7 @@ class Product:
         """Creates a small machine; its id, status and operation."""
         wanted = {**SMALL, "name": name, **changes}
         created: dict[str, Any] = (await self.ask(CREATE, {"input": wanted, "key": key}))["createMachine"]
-        self._departments.add(created["department"]["id"])
+        self.departments.add(created["department"]["id"])
         return created
 
     async def ended(self, operation_id: str, seconds: float = 90) -> dict[str, Any]:
@@ -234,7 +237,7 @@ class Product:
         # Only the own ones: another test may be about to start a machine with its filter.
         for machine_id in machines:
             self.virsh("nwfilter-undefine", f"ibay-vm-{machine_id.replace('-', '')}")
-        for department_id in self._departments:
+        for department_id in self.departments:
             self.virsh("nwfilter-undefine", f"ibay-department-{department_id.replace('-', '')}")
         self.virsh("pool-destroy", self.pool)
         self.virsh("pool-undefine", self.pool)
