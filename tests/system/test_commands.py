@@ -173,6 +173,7 @@ async def test_the_example_of_a_stream_goes_on_after_a_restart(product: Product,
             made.append(await _department(product))
             await asyncio.wait([first], timeout=0.1)
         assert await product.stop() == 0
+        await _turned_away(int(product.settings["PORT"]))
         await product.start()
         made += [await _department(product) for _ in range(3)]
         told = [await first]
@@ -189,6 +190,18 @@ async function* told(events) {
   }
 }
 """
+
+
+async def _turned_away(port: int) -> None:
+    """Waits until somebody comes to the port, and hangs up."""
+    came = asyncio.Event()
+
+    def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+        came.set()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", port):
+        await asyncio.wait_for(came.wait(), 30)
 
 
 async def _department(product: Product) -> str:
