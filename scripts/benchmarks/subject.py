@@ -12,7 +12,6 @@ from pathlib import Path
 import psutil
 from typing_extensions import override
 
-from infinibay.db.embedded import EmbeddedPostgres
 from infinibay.settings import load
 from tests.support.product import ROOT, Product
 
@@ -39,11 +38,6 @@ class Watched(Product):
         """The longest gap of each second since a moment (epoch seconds)."""
         lines = [json.loads(line) for line in self._gaps_file.read_text().splitlines()]
         return [Gap(**line) for line in lines if line and line["at"] >= since]
-
-    @property
-    def database_url(self) -> str:
-        """The URL of the server's embedded PostgreSQL."""
-        return EmbeddedPostgres.of(load(self.settings)).url
 
     @property
     def libvirt_uri(self) -> str:

@@ -17,6 +17,8 @@ from typing import Any
 
 import httpx
 
+from infinibay.db.embedded import EmbeddedPostgres
+from infinibay.settings import load
 from tests.support.wait import until
 
 ROOT = Path(__file__).parents[2]
@@ -81,6 +83,11 @@ class Product:
         self._client: httpx.AsyncClient | None = None
         self._token: str | None = None
         self.departments: set[str] = set()
+
+    @property
+    def database_url(self) -> str:
+        """The URL of the server's embedded PostgreSQL."""
+        return EmbeddedPostgres.of(load(self.settings)).url
 
     async def start(self, *, fault: str = "", role: str = "all") -> None:
         """Starts the server and returns when it is ready. `fault` is `kind:step:phase`, where it kills itself, or with
