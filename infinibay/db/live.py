@@ -83,7 +83,7 @@ class LivePump:
             page = await events.since(self._database, self._feed.head, limit=_PAGE)
             if not page:
                 return
-            self._feed.publish(page)
+            await self._feed.publish(page)
 
     async def _check(self, stays: set[Stay]) -> None:
         """Ends those whose session does not hold any more."""

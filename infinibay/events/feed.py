@@ -14,6 +14,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 EVERYTHING: Final = "*"
 _SIZE = 1000
+_WOKEN_AT_ONCE = 20
 
 
 class Numbered(Protocol):
@@ -81,18 +82,24 @@ class Feed(Generic[E]):
             if not self._readers[topic]:
                 del self._readers[topic]
 
-    def publish(self, events: Sequence[E]) -> None:
+    async def publish(self, events: Sequence[E]) -> None:
         """Takes the events that follow `head` and wakes those whom they concern."""
+        concerned: dict[Reader, int] = {}
         for event in events:
             self._ring.append(event)
             self._head = event.seq
             for topic in {EVERYTHING, *self._topics(event)}:
                 for reader in self._readers.get(topic, ()):
-                    reader.note(event.seq)
+                    concerned.setdefault(reader, event.seq)
         # Cut now and then, not for each event.
         if len(self._ring) > 2 * self._size:
             self._base = self._ring[-self._size - 1].seq
             del self._ring[: -self._size]
+        for number, (reader, seq) in enumerate(concerned.items(), 1):
+            reader.note(seq)
+            # Each has work to do now: all at once would keep the loop from everything else.
+            if number % _WOKEN_AT_ONCE == 0:
+                await asyncio.sleep(0)
 
     def skip_to(self, seq: int) -> None:
         """Moves on without the events up to `seq`, which nobody here waits for."""
