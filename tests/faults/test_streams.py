@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.faults.parts import ready, running, strike
+from tests.faults.parts import ready, replaced
 from tests.support import programs
 from tests.support.ports import free_port
 from tests.support.product import EMAIL, PASSWORD, Product
@@ -106,8 +106,7 @@ async def _fail(product: Product, fault: str) -> None:
         assert await product.stop() == 0
         await product.start()
     else:
-        await until(lambda: running(product, fault), 30, f"what the fault {fault!r} strikes")
-        strike(product, fault)
+        await replaced(product, fault)
     await ready(product)
 
 
