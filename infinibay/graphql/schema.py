@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import strawberry
-from graphql import GraphQLError
+from graphql import Executor, GraphQLError
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types import ExecutionContext
+from typing_extensions import override
 
 from infinibay.graphql.descriptions import describe
 from infinibay.graphql.errors import ErrorCodes
@@ -18,6 +21,17 @@ from infinibay.graphql.roots import Mutation, Query, Subscription
 from infinibay.graphql.scalars import SCALARS
 
 COMMITTED = Path(__file__).with_name("schema.graphql")
+
+
+class _Execution(StrawberryGraphQLCoreExecutionContext):
+    """Each event of a stream is executed with a memory of its own. By itself graphql-core lets all of them add to one,
+    by keys that never come again, and a stream would grow until it ends."""
+
+    @override
+    def build_per_event_executor(self, payload: Any) -> Executor[Any]:
+        executor = super().build_per_event_executor(payload)
+        executor._relevant_sub_fields = {}  # noqa: SLF001 - there is no public door to it.
+        return executor
 
 
 class _Schema(strawberry.Schema):
@@ -34,6 +48,7 @@ def build() -> strawberry.Schema:
         mutation=Mutation,
         subscription=Subscription,
         extensions=[*extensions(), ErrorCodes],
+        execution_context_class=_Execution,
         config=StrawberryConfig(scalar_map=SCALARS),
     )
     core = schema._schema  # noqa: SLF001 - strawberry has no public door to it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 from functools import partial
 from typing import Any
@@ -10,12 +11,13 @@ from typing import Any
 import pytest
 
 from infinibay.events.feed import Feed
-from tests.integration.live.stage import EVENTS, Stage
+from tests.integration.live.stage import EVENTS, Stage, events
 from tests.support.scale import count
 from tests.support.sockets import PROTOCOLS, logged_in
 from tests.support.wait import until
 
 _AWAY = 10_000
+_SENT = 2500
 _LARGE = {"text": "x" * 2000}
 
 
@@ -60,6 +62,24 @@ async def test_a_stream_goes_on_when_the_listener_was_cut_off(stage: Stage) -> N
             await stage.cut_listeners()
             written = [await stage.tell("cut", machine) for _ in range(5)]
             assert [int((await stream.next())["seq"]) for _ in written] == written
+
+
+async def test_a_stream_keeps_nothing_of_what_it_has_sent(stage: Stage) -> None:
+    machine = await stage.machine()
+
+    def objects() -> int:
+        gc.collect()
+        return len(gc.get_objects())
+
+    async with stage.socket("owner") as socket:
+        stream = await socket.start(EVENTS, {"id": machine})
+        held = []
+        for _ in range(2):
+            await stage.tell("sent", machine, count=_SENT)
+            await events(stream, _SENT)
+            held.append(objects())
+    # The ring may have a thousand more events than before, of five objects each.
+    assert held[1] - held[0] < 3 * _SENT
 
 
 async def test_streams_that_are_no_longer_read_leave_nothing_behind(stage: Stage) -> None:
