@@ -45,7 +45,7 @@ async def measure(product: Watched) -> list[Row]:
         Row("left after the removals", "things", Stat.of([left]), bound="none", met=left == 0),
         Row(f"{_MACHINES} creations at once, each answered", "ms", Stat.of([answer for _, answer, _ in made])),
         Row(f"{_MACHINES} creations at once, all running", "s", Stat.of([seconds])),
-        *_loop_rows(product.gaps(since)),
+        *loop_rows(product.gaps(since)),
     ]
 
 
@@ -94,12 +94,12 @@ def _exact(what: str, count: int, bound: str) -> Row:
     return Row(what, "machines", Stat.of([count]), bound=bound, met=count == _MACHINES)
 
 
-def _loop_rows(gaps: list[Gap]) -> list[Row]:
+def loop_rows(gaps: list[Gap], when: str = "") -> list[Row]:
     """A gap while the loop's thread waits for a processor that guests keep busy is no blocking by the server."""
     blocked = Stat.of([max(0.0, gap.gap_ms - gap.queued_ms) for gap in gaps])
     return [
         Row(
-            "event loop blocked, longest of each second",
+            f"event loop blocked{when}, longest of each second",
             "ms",
             blocked,
             bound=f"never > {_BLOCKED_MS} ms",
