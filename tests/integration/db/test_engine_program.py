@@ -134,7 +134,7 @@ async def test_lost_connections_do_not_end_it(client: Any, client_package: Any, 
     assert raised.value.code == "P1017"
     await client.query_raw(f"SELECT pg_terminate_backend(pid) {others}")
     running = asyncio.ensure_future(client.query_raw("SELECT pg_sleep(30)::text"))
-    sleeping = f"SELECT pid {others} AND query LIKE '%pg_sleep(30)%'"
+    sleeping = f"SELECT pid {others} AND query LIKE 'SELECT pg_sleep(30)%'"
     [row] = await until(lambda: client.query_raw(sleeping))
     await client.query_raw("SELECT pg_terminate_backend($1::int)", row["pid"])
     with pytest.raises(client_package.errors.DataError) as stopped:
