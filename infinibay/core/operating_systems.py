@@ -12,6 +12,7 @@ class Family(StrEnum):
     WINDOWS = "windows"
     UBUNTU = "ubuntu"
     REDHAT = "redhat"
+    DEBIAN = "debian"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,10 @@ _ALL = (
     ),
     OperatingSystem("ubuntu", "Ubuntu", Family.UBUNTU),
     OperatingSystem("fedora", "Fedora", Family.REDHAT),
+    OperatingSystem("rhel", "Red Hat Enterprise Linux", Family.REDHAT),
+    OperatingSystem("rocky", "Rocky Linux", Family.REDHAT),
+    OperatingSystem("alma", "AlmaLinux", Family.REDHAT),
+    OperatingSystem("debian", "Debian", Family.DEBIAN),
 )
 
 OPERATING_SYSTEMS = {system.name: system for system in _ALL}

@@ -7,12 +7,18 @@ from infinibay.core.operating_systems import OPERATING_SYSTEMS, Family
 
 
 def test_the_systems() -> None:
-    assert list(OPERATING_SYSTEMS) == ["windows10", "windows11", "ubuntu", "fedora"]
+    assert list(OPERATING_SYSTEMS) == [
+        *("windows10", "windows11", "ubuntu", "fedora", "rhel", "rocky", "alma", "debian")
+    ]
     assert {name: system.family for name, system in OPERATING_SYSTEMS.items()} == {
         "windows10": Family.WINDOWS,
         "windows11": Family.WINDOWS,
         "ubuntu": Family.UBUNTU,
         "fedora": Family.REDHAT,
+        "rhel": Family.REDHAT,
+        "rocky": Family.REDHAT,
+        "alma": Family.REDHAT,
+        "debian": Family.DEBIAN,
     }
     assert OPERATING_SYSTEMS["fedora"].iso_name == "fedora.iso"
     assert [name for name, system in OPERATING_SYSTEMS.items() if system.is_windows] == ["windows10", "windows11"]

@@ -1,0 +1,178 @@
+"""Debian: a preseed file in the root of the installer's initrd, which reads it before its first question."""
+
+from __future__ import annotations
+
+import re
+
+from infinibay.core.operating_systems import Family
+from infinibay.errors import BadUserInput, FieldProblem
+from infinibay.unattended.checks import linux_problems
+from infinibay.unattended.installation import Installation, Keyboard
+from infinibay.unattended.linux import AGENT_PACKAGE, access_task, first_boot_archive, report_command, template
+from infinibay.unattended.quoting import preseed_value, shell_word
+
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{1,127}(:[a-z0-9]{2,10})?(=[A-Za-z0-9.+~:-]{1,64})?")
+_ARCHIVE = "infinibay/setup.tar.gz"
+_DISK = "/dev/vda"
+_DEFAULT_MIRROR = "http://deb.debian.org/debian"
+
+
+class DebianManager:
+    """The network and DVD media of 11 to 13."""
+
+    label = None
+
+    def problems(self, installation: Installation) -> tuple[FieldProblem, ...]:
+        return tuple(linux_problems(installation, Family.DEBIAN, _PACKAGE))
+
+    def files(self, installation: Installation) -> dict[str, bytes]:
+        if problems := self.problems(installation):
+            raise BadUserInput(*problems)
+        questions = [
+            *_place(installation),
+            *_network(installation),
+            *_mirror(installation.mirror),
+            *_account(installation),
+            *_disk(),
+            *_software(),
+            ("preseed/late_command", "string", _late_command(installation)),
+        ]
+        lines = [preseed_line(*question) for question in questions]
+        access = (access_task(installation),) if installation.ssh_keys else ()
+        return {
+            "preseed.cfg": "".join(lines).encode(),
+            _ARCHIVE: first_boot_archive(installation, _installer(installation.mirror), access),
+        }
+
+    def kernel_arguments(self, iso_label: str) -> tuple[str, ...]:  # noqa: ARG002 - its initrd finds the ISO itself.
+        return ("auto=true", "priority=critical", "DEBIAN_FRONTEND=text", "console=ttyS0")
+
+    def quote(self, value: str) -> str:
+        return shell_word(value)
+
+
+Question = tuple[str, str, str]
+
+
+def preseed_line(name: str, kind: str, value: str) -> str:
+    """One answer; all that follows the blank after the type is the value."""
+    owner = "tasksel" if name.startswith("tasksel/") else "d-i"
+    return f"{owner} {name} {kind} {preseed_value(value)}".rstrip() + "\n"
+
+
+def _place(installation: Installation) -> list[Question]:
+    return [
+        ("debian-installer/locale", "string", f"{installation.locale}.UTF-8"),
+        ("keyboard-configuration/xkb-keymap", "select", _keymap(installation.keyboard)),
+        ("clock-setup/utc", "boolean", "true"),
+        # Virtual hardware knows the time, and a time server may be out of reach.
+        ("clock-setup/ntp", "boolean", "false"),
+        ("time/zone", "string", installation.time_zone),
+    ]
+
+
+def _network(installation: Installation) -> list[Question]:
+    """`netcfg/hostname` wins over the name that DHCP gives."""
+    name = installation.host_name
+    questions = [
+        ("netcfg/choose_interface", "select", "auto"),
+        ("netcfg/hostname", "string", name),
+        ("netcfg/get_hostname", "string", name),
+        ("netcfg/get_domain", "string", ""),
+        ("netcfg/wireless_wep", "string", ""),
+        ("hw-detect/load_firmware", "boolean", "false"),
+    ]
+    if (network := installation.network) is not None:
+        questions += [
+            ("netcfg/disable_autoconfig", "boolean", "true"),
+            ("netcfg/get_ipaddress", "string", str(network.address.ip)),
+            ("netcfg/get_netmask", "string", str(network.address.netmask)),
+            ("netcfg/get_gateway", "string", str(network.gateway)),
+            ("netcfg/get_nameservers", "string", " ".join(str(server) for server in network.name_servers)),
+            ("netcfg/confirm_static", "boolean", "true"),
+        ]
+    return questions
+
+
+def _mirror(mirror: str | None) -> list[Question]:
+    """Without a mirror near by, the medium alone: the first boot names Debian's own."""
+    services: Question = ("apt-setup/services-select", "multiselect", "")
+    cdrom: list[Question] = [
+        ("apt-setup/cdrom/set-first", "boolean", "false"),
+        ("apt-setup/cdrom/set-next", "boolean", "false"),
+        ("apt-setup/cdrom/set-failed", "boolean", "false"),
+        services,
+    ]
+    if mirror is None:
+        return [
+            ("apt-setup/use_mirror", "boolean", "false"),
+            ("apt-setup/no_mirror", "boolean", "true"),
+            *cdrom,
+        ]
+    protocol, _, place = mirror.partition("://")
+    host, _, directory = place.partition("/")
+    return [
+        ("apt-setup/use_mirror", "boolean", "true"),
+        ("mirror/protocol", "select", protocol),
+        ("mirror/country", "string", "manual"),
+        (f"mirror/{protocol}/hostname", "string", host),
+        (f"mirror/{protocol}/directory", "string", f"/{directory.rstrip('/')}"),
+        (f"mirror/{protocol}/proxy", "string", ""),
+        *cdrom,
+    ]
+
+
+def _account(installation: Installation) -> list[Question]:
+    account = installation.account
+    return [
+        ("passwd/root-login", "boolean", "false"),
+        ("passwd/user-fullname", "string", account.full_name or account.name),
+        ("passwd/username", "string", account.name),
+        ("passwd/user-password-crypted", "password", account.password_hash or ""),
+    ]
+
+
+def _disk() -> list[Question]:
+    """The whole of the one disk. The installer takes the layout of the firmware that it runs on."""
+    return [
+        ("partman-auto/disk", "string", _DISK),
+        ("partman-auto/method", "string", "regular"),
+        ("partman-auto/choose_recipe", "select", "atomic"),
+        ("partman-partitioning/confirm_write_new_label", "boolean", "true"),
+        ("partman/choose_partition", "select", "finish"),
+        ("partman/confirm", "boolean", "true"),
+        ("partman/confirm_nooverwrite", "boolean", "true"),
+        ("partman-efi/non_efi_system", "boolean", "true"),
+        ("grub-installer/only_debian", "boolean", "true"),
+        ("grub-installer/bootdev", "string", _DISK),
+        # Boots the disk also when the firmware has forgotten the entry.
+        ("grub-installer/force-efi-extra-removable", "boolean", "true"),
+    ]
+
+
+def _software() -> list[Question]:
+    return [
+        ("tasksel/first", "multiselect", "standard, ssh-server"),
+        ("pkgsel/upgrade", "select", "none"),
+        ("popularity-contest/participate", "boolean", "false"),
+        ("finish-install/reboot_in_progress", "note", ""),
+        ("debian-installer/exit/poweroff", "boolean", "true"),
+    ]
+
+
+def _late_command(installation: Installation) -> str:
+    """The agent comes from the medium if that has it; the first boot tries again."""
+    inside = f"apt-get -q -y install {AGENT_PACKAGE} || true; {report_command(installation.report_port, 'installed')}"
+    return (
+        f"cp /{_ARCHIVE} /target/root/setup.tar.gz && in-target tar -xzf /root/setup.tar.gz -C /"
+        f" && rm /target/root/setup.tar.gz && in-target sh -c {shell_word(inside)}"
+    )
+
+
+def _installer(mirror: str | None) -> str:
+    named = f"mirror={shell_word(mirror or _DEFAULT_MIRROR)}\n"
+    return named + template("debian_sources.sh") + template("apt_install.sh")
+
+
+def _keymap(keyboard: Keyboard) -> str:
+    return f"{keyboard.layout}({keyboard.variant})" if keyboard.variant else keyboard.layout

@@ -1,0 +1,43 @@
+"""How a value becomes one word of each language that is text only. Each refuses what its language can't hold."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from infinibay.errors import BadUserInput, FieldProblem
+
+# PowerShell ends a string at any of these, as if it were the plain quote.
+_POWERSHELL_QUOTES = re.compile("(['\u2018\u2019\u201a\u201b])")
+
+
+def shell_word(value: str) -> str:
+    """A word of a POSIX shell; newlines are kept. Raises BadUserInput for NUL."""
+    _refuse(value, "\0", "a command")
+    return shlex.quote(value)
+
+
+def powershell_word(value: str) -> str:
+    """A verbatim string of PowerShell; newlines are kept. Raises BadUserInput for NUL."""
+    _refuse(value, "\0", "a command")
+    return "'" + _POWERSHELL_QUOTES.sub(r"\1\1", value) + "'"
+
+
+def kickstart_word(value: str) -> str:
+    """A word of a kickstart command. Raises BadUserInput for line ends and NUL."""
+    _refuse(value, "\0\r\n", "a kickstart file")
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def preseed_value(value: str) -> str:
+    """A value of a preseed line. Raises BadUserInput for line ends, NUL, blanks at its ends and a last backslash."""
+    _refuse(value, "\0\r\n", "a preseed file")
+    if value != value.strip() or value.endswith("\\"):
+        raise BadUserInput(message="A value in a preseed file has no blanks at its ends and no last backslash")
+    return value
+
+
+def _refuse(value: str, characters: str, place: str) -> None:
+    """The value may be a secret, so the message does not repeat it."""
+    if not set(characters).isdisjoint(value):
+        raise BadUserInput(FieldProblem("value", f"A value in {place} has no line ends or NUL that it can't hold"))

@@ -1,0 +1,44 @@
+#!/bin/sh
+# Finishes the installation at the first boot: runs the tasks of the plan in order, reports how each ended, and
+# removes itself with everything that may be secret. A restart in between costs the task that it cut off, no other.
+# An argument stands before all paths.
+umask 077
+root=${1:-}
+here=$root/var/lib/infinibay/setup
+reports=$root/var/lib/infinibay/reports
+port=$root/dev/virtio-ports/$(cat "$here/port")
+export INFINIBAY_SETUP="$here"
+exec >>"$root/var/log/infinibay-setup.log" 2>&1
+
+# Sends all reports so far; a port that nobody listens to would hold us, so only for these seconds.
+send() {
+    [ ! -e "$port" ] || timeout "$1" sh -c 'cat "$1" >"$2"' send "$reports" "$port"
+}
+
+report() {
+    printf '%s\n' "$1" >>"$reports"
+    send 5 || echo "The host does not listen"
+}
+
+while read -r number kind id interpreter; do
+    task=$here/tasks/$number
+    if [ -e "$task.running" ]; then
+        status=-1
+    elif [ -e "$task" ]; then
+        mv "$task" "$task.running"
+        echo "$(date) $kind $id begins"
+        "$interpreter" "$task.running" </dev/null
+        status=$?
+    else
+        continue
+    fi
+    echo "$(date) $kind $id ended with $status"
+    report "{\"event\":\"task\",\"kind\":\"$kind\",\"id\":\"$id\",\"status\":$status}"
+    rm -f "$task.running"
+done <"$here/plan"
+
+printf '%s\n' '{"event":"finished"}' >>"$reports"
+send 600 || echo "The host did not listen"
+rm -rf "$here"
+rm -f "$root/etc/systemd/system/multi-user.target.wants/infinibay-setup.service" \
+    "$root/etc/systemd/system/infinibay-setup.service"
