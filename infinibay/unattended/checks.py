@@ -21,8 +21,9 @@ from infinibay.unattended.names import HOST_NAME
 from infinibay.unattended.password_hash import is_password_hash
 
 _FULL_NAME_LENGTH = 100
-# The field of the account database ends at a colon, and the tools that write it refuse the others too.
-_FULL_NAME_FORBIDDEN = frozenset(":,=")
+# The field of the account database ends at a colon, the tools that write it refuse comma and equals sign, and a
+# backslash at its end would join a preseed line with the next.
+_FULL_NAME_FORBIDDEN = frozenset(":,=\\")
 _SSH_KEY_LENGTH = 8192
 _LOCALE = re.compile(r"[a-z]{2,3}_[A-Z]{2}")
 _VARIANT = re.compile(r"([a-z0-9_-]{1,32})?")
@@ -61,7 +62,7 @@ def linux_problems(installation: Installation, family: Family, package: re.Patte
     if account.password_hash is None or not is_password_hash(account.password_hash):
         problems.append(FieldProblem("password", "The password must be given as a SHA-512 or yescrypt hash"))
     if not _FULL_NAME_FORBIDDEN.isdisjoint(account.full_name or ""):
-        problems.append(FieldProblem("fullName", "The full name must not have any of : , ="))
+        problems.append(FieldProblem("fullName", "The full name must not have any of : , = \\"))
     problems += [
         FieldProblem("firstBootScripts", f"Script {script.id}: Linux has no {script.interpreter}")
         for script in installation.scripts
@@ -91,7 +92,7 @@ def _place_problems(installation: Installation) -> list[FieldProblem]:
         problems.append(FieldProblem("locale", "The locale must look like en_US"))
     if keyboard.layout not in LAYOUTS or not _VARIANT.fullmatch(keyboard.variant):
         problems.append(FieldProblem("keyboard", f"The keyboard must be one of {', '.join(sorted(LAYOUTS))}"))
-    if installation.time_zone not in tz_win:
+    if not installation.time_zone or installation.time_zone not in tz_win:  # Its table knows the empty name.
         problems.append(FieldProblem("timezone", "The time zone must look like Europe/Berlin"))
     if not HOST_NAME.fullmatch(installation.host_name) or installation.host_name == "localhost":
         problems.append(

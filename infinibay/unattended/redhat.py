@@ -10,7 +10,7 @@ from infinibay.core.operating_systems import Family
 from infinibay.errors import BadUserInput, FieldProblem
 from infinibay.unattended.checks import linux_problems
 from infinibay.unattended.installation import Installation, Keyboard
-from infinibay.unattended.linux import AGENT_PACKAGE, first_boot_archive, report_command, template
+from infinibay.unattended.linux import AGENT_PACKAGE, access_task, first_boot_archive, report_command, template
 from infinibay.unattended.quoting import kickstart_word, shell_word
 
 _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,127}")
@@ -73,7 +73,6 @@ def _account(installation: Installation) -> list[str]:
     return [
         "rootpw --lock",
         " ".join(("user --iscrypted", *(f"--{option}={value}" for option, value in options.items()))),
-        *(f"sshkey --username={account.name} {kickstart_word(key)}" for key in installation.ssh_keys),
         "services --enabled=sshd",
         "selinux --enforcing",
         "firewall --enabled --ssh",
@@ -110,7 +109,9 @@ def _network(installation: Installation) -> str:
 def _sections(installation: Installation) -> list[str]:
     """The agent is left out where the medium lacks it: the first boot tries again."""
     port = installation.report_port
-    archive = base64.b64encode(first_boot_archive(installation, template("dnf_install.sh"))).decode()
+    # The installer's own command for keys takes one of each account.
+    access = (access_task(installation),) if installation.ssh_keys else ()
+    archive = base64.b64encode(first_boot_archive(installation, template("dnf_install.sh"), access)).decode()
     return [
         *("%packages --ignoremissing", "@core", AGENT_PACKAGE, "%end"),
         *("%pre", report_command(port, "started"), "%end"),

@@ -114,7 +114,7 @@ function Start-File([string] $file) {
 function Remove-Secrets {
     $logon = 'HKLM:\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Winlogon'
     Set-ItemProperty -LiteralPath $logon -Name AutoAdminLogon -Value '0'
-    Remove-ItemProperty -LiteralPath $logon -Name DefaultPassword, AutoLogonCount -ErrorAction SilentlyContinue
+    Remove-ItemProperty -LiteralPath $logon -Name @('DefaultPassword', 'AutoLogonCount') -ErrorAction SilentlyContinue
     foreach ($copy in 'Panther\unattend.xml', 'Panther\Unattend\unattend.xml', 'System32\Sysprep\unattend.xml') {
         Remove-Item -Force -LiteralPath (Join-Path $env:WINDIR $copy) -ErrorAction SilentlyContinue
     }
