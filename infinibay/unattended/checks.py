@@ -103,7 +103,7 @@ def _place_problems(installation: Installation) -> list[FieldProblem]:
 
 def _network_problems(network: StaticNetwork) -> list[FieldProblem]:
     problems = []
-    if network.address.ip not in network.address.network or network.gateway not in network.address.network:
+    if network.gateway not in network.address.network:
         problems.append(FieldProblem("network", "The gateway must lie in the network of the address"))
     if not re.fullmatch(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", network.mac_address):
         problems.append(FieldProblem("network", "The MAC address must look like 52:54:00:12:34:56"))

@@ -12,7 +12,7 @@ from infinibay.unattended.linux import AGENT_PACKAGE, access_task, first_boot_ar
 from infinibay.unattended.quoting import preseed_value, shell_word
 
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{1,127}(:[a-z0-9]{2,10})?(=[A-Za-z0-9.+~:-]{1,64})?")
-_ARCHIVE = "infinibay/setup.tar.gz"
+_ARCHIVE = "infinibay-setup.tar.gz"
 _DISK = "/dev/vda"
 _DEFAULT_MIRROR = "http://deb.debian.org/debian"
 

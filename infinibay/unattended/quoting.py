@@ -13,31 +13,33 @@ _POWERSHELL_QUOTES = re.compile("(['\u2018\u2019\u201a\u201b])")
 
 def shell_word(value: str) -> str:
     """A word of a POSIX shell; newlines are kept. Raises BadUserInput for NUL."""
-    _refuse(value, "\0", "a command")
+    _refuse(value, "\0", "A command")
     return shlex.quote(value)
 
 
 def powershell_word(value: str) -> str:
     """A verbatim string of PowerShell; newlines are kept. Raises BadUserInput for NUL."""
-    _refuse(value, "\0", "a command")
+    _refuse(value, "\0", "A command")
     return "'" + _POWERSHELL_QUOTES.sub(r"\1\1", value) + "'"
 
 
 def kickstart_word(value: str) -> str:
     """A word of a kickstart command. Raises BadUserInput for line ends and NUL."""
-    _refuse(value, "\0\r\n", "a kickstart file")
+    _refuse(value, "\0\r\n", "A kickstart file")
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def preseed_value(value: str) -> str:
     """A value of a preseed line. Raises BadUserInput for line ends, NUL, blanks at its ends and a last backslash."""
-    _refuse(value, "\0\r\n", "a preseed file")
+    _refuse(value, "\0\r\n", "A preseed file")
     if value != value.strip() or value.endswith("\\"):
-        raise BadUserInput(message="A value in a preseed file has no blanks at its ends and no last backslash")
+        raise BadUserInput(
+            FieldProblem("value", "A preseed file can't hold this value: it has blanks at its ends or a last backslash")
+        )
     return value
 
 
 def _refuse(value: str, characters: str, place: str) -> None:
     """The value may be a secret, so the message does not repeat it."""
     if not set(characters).isdisjoint(value):
-        raise BadUserInput(FieldProblem("value", f"A value in {place} has no line ends or NUL that it can't hold"))
+        raise BadUserInput(FieldProblem("value", f"{place} can't hold this value: it has line ends or NUL"))

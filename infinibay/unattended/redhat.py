@@ -74,8 +74,6 @@ def _account(installation: Installation) -> list[str]:
         "rootpw --lock",
         " ".join(("user --iscrypted", *(f"--{option}={value}" for option, value in options.items()))),
         "services --enabled=sshd",
-        "selinux --enforcing",
-        "firewall --enabled --ssh",
     ]
 
 
@@ -85,7 +83,6 @@ def _disk() -> list[str]:
         "zerombr",
         f"ignoredisk --only-use={_DISK}",
         "clearpart --all --initlabel --disklabel=gpt",
-        f"bootloader --boot-drive={_DISK}",
         "autopart --type=plain --nohome",
     ]
 

@@ -39,6 +39,8 @@ done <"$here/plan"
 
 printf '%s\n' '{"event":"finished"}' >>"$reports"
 send 600 || echo "The host did not listen"
+# The installers keep copies of their answers, scripts included.
+rm -f "$root/root/original-ks.cfg" "$root/root/anaconda-ks.cfg" "$root/var/log/installer/autoinstall-user-data"
 rm -rf "$here"
 rm -f "$root/etc/systemd/system/multi-user.target.wants/infinibay-setup.service" \
     "$root/etc/systemd/system/infinibay-setup.service"

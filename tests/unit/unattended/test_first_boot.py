@@ -95,11 +95,16 @@ def test_the_work_runs_in_order_and_reports_each_end(tmp_path: Path) -> None:
 def test_nothing_secret_stays_and_nothing_is_for_others(tmp_path: Path) -> None:
     root = Root(tmp_path, _asked(scripts=(Script("a", "echo 'secret output'\n", "sh"),)))
     assert stat.S_IMODE((root.path / _HOME).stat().st_mode) == 0o700
+    copies = [root.path / "root/anaconda-ks.cfg", root.path / "var/log/installer/autoinstall-user-data"]
+    for copy in copies:
+        copy.parent.mkdir(parents=True)
+        copy.touch()
     assert str((root.path / _LINK).readlink()) == "../infinibay-setup.service"
 
     root.boot()
 
     assert not (root.path / _HOME).exists()
+    assert not any(copy.exists() for copy in copies)
     assert not (root.path / _UNIT).exists()
     assert not (root.path / _LINK).is_symlink()
     kept = [root.path / "var/log/infinibay-setup.log", root.path / "var/lib/infinibay/reports"]
@@ -211,3 +216,46 @@ def test_the_installer_s_report_always_succeeds() -> None:
 
 def test_the_same_installation_gives_the_same_bytes() -> None:
     assert first_boot_archive(_asked(), "") == first_boot_archive(_asked(), "")
+
+
+@pytest.mark.parametrize(
+    ("known", "expected_list", "added"),
+    [
+        (
+            "deb cdrom:[Debian 12]/ bookworm main\n",
+            "# deb cdrom:[Debian 12]/ bookworm main\n",
+            ["deb http://deb.debian.org/debian bookworm main"],
+        ),
+        (
+            "deb http://near.example.com/debian bookworm main\n",
+            "deb http://near.example.com/debian bookworm main\n",
+            [],
+        ),
+    ],
+)
+def test_debian_knows_where_packages_come_from(
+    tmp_path: Path, known: str, expected_list: str, added: list[str]
+) -> None:
+    folder = tmp_path / "apt/sources.list.d"
+    folder.mkdir(parents=True)
+    (tmp_path / "os-release").write_text("VERSION_CODENAME=bookworm\n")
+    (tmp_path / "apt/sources.list").write_text(known)
+    script = "mirror='http://deb.debian.org/debian'\n" + template("debian_sources.sh")
+
+    for _ in range(2):
+        environment = {"PATH": "/usr/bin:/bin", "INFINIBAY_ETC": str(tmp_path)}
+        subprocess.run(["sh", "-ec", script], env=environment, check=True)
+
+    assert (tmp_path / "apt/sources.list").read_text() == expected_list
+    security = "deb http://security.debian.org/debian-security bookworm-security main"
+    assert [path.name for path in folder.iterdir()] == ["infinibay.list"]
+    assert (folder / "infinibay.list").read_text().splitlines() == [*added, security]
+
+
+def test_systemd_takes_the_unit(tmp_path: Path) -> None:
+    unit = tmp_path / "infinibay-setup.service"
+    unit.write_text(template("first_boot.service"))
+    ran = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, check=True
+    )
+    assert "infinibay-setup" not in ran.stderr

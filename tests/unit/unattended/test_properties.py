@@ -50,7 +50,10 @@ def first_boot_work(installation: Installation, archive: bytes) -> None:
         keys = "".join(f"{key}\n" for key in installation.ssh_keys)
         assert f"\nkeys={shell_word(keys)}\n" in body
     order = [identifier for _, kind, identifier, _ in plan if kind in {"application", "script"}]
-    assert order == [work.id for work in (*installation.applications, *installation.scripts)]
+    assert order == [
+        *(application.id for application in installation.applications),
+        *(script.id for script in installation.scripts),
+    ]
 
 
 @many
@@ -107,7 +110,7 @@ def test_debian(installation: Installation) -> None:
     assert values["passwd/user-password-crypted"] == installation.account.password_hash
     assert values["time/zone"] == installation.time_zone
     assert values["netcfg/hostname"] == installation.host_name
-    first_boot_work(installation, files["infinibay/setup.tar.gz"])
+    first_boot_work(installation, files["infinibay-setup.tar.gz"])
 
 
 @pytest.mark.parametrize("system", WINDOWS)

@@ -18,7 +18,7 @@ from tests.support.answers import read_preseed
 from tests.support.installations import LINE
 from tests.support.scale import count
 
-_TEXTS = st.one_of(LINE, st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=60))
+_TEXTS = st.one_of(LINE, st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=60))
 _PARSER = Parser(Language(language()))
 many = settings(max_examples=count(30, 500), deadline=None, derandomize=True)
 
@@ -96,7 +96,8 @@ def _strings(node: Node) -> list[str]:
 def _powershell_value(word: str) -> str:
     quotes = "'\u2018\u2019\u201a\u201b"
     assert word[0] in quotes
-    value, rest = [], iter(word[1:])
+    value: list[str] = []
+    rest = iter(word[1:])
     for character in rest:
         if character in quotes:
             second = next(rest, None)

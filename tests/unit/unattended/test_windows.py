@@ -60,7 +60,7 @@ def check_model(root: etree._Element) -> None:
 
 
 def check_component(name: str, component: etree._Element) -> None:
-    attributes = dict(component.attrib)
+    attributes = {str(key): str(value) for key, value in component.attrib.items()}
     own = attributes.pop("name")
     assert attributes == _ATTRIBUTES
     judged = etree.Element(f"{{{_NAMESPACE}}}{name}.{own}")
