@@ -27,7 +27,8 @@ while read -r number kind id interpreter; do
     elif [ -e "$task" ]; then
         mv "$task" "$task.running"
         echo "$(date) $kind $id begins"
-        "$interpreter" "$task.running" </dev/null
+        # What a task makes may be for everybody.
+        (umask 022 && exec "$interpreter" "$task.running") </dev/null
         status=$?
     else
         continue

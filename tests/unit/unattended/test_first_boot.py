@@ -69,7 +69,7 @@ def test_the_work_runs_in_order_and_reports_each_end(tmp_path: Path) -> None:
                 Application("bad", ("(exit 7)", "echo never")),
             ),
             scripts=(
-                Script("shell", 'echo "it\'s $((40 + 2))"\n', "sh"),
+                Script("shell", 'echo "it\'s $((40 + 2))"\numask\n', "sh"),
                 Script("snake", "import sys\nprint('py')\nsys.exit(3)\n", "python3"),
             ),
         ),
@@ -87,7 +87,7 @@ def test_the_work_runs_in_order_and_reports_each_end(tmp_path: Path) -> None:
         Report("finished"),
     ]
     lines = root.log().splitlines()
-    expected = ["install git curl", "install htop", "one two", "it's 42", "py"]
+    expected = ["install git curl", "install htop", "one two", "it's 42", "0022", "py"]
     assert [line for line in lines if line in expected] == expected
     assert "never" not in lines
 
