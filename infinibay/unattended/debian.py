@@ -79,7 +79,6 @@ def _network(installation: Installation) -> list[Question]:
         ("netcfg/hostname", "string", name),
         ("netcfg/get_hostname", "string", name),
         ("netcfg/get_domain", "string", ""),
-        ("netcfg/wireless_wep", "string", ""),
         ("hw-detect/load_firmware", "boolean", "false"),
     ]
     if (network := installation.network) is not None:
