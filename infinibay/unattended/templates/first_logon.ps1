@@ -27,7 +27,7 @@ public static extern SafeFileHandle CreateFile(string name, uint access, uint sh
 '@
 }
 
-# Sends all reports so far; a host that does not listen holds us no longer than these seconds.
+# Sends all reports so far. While the host does not listen, the port refuses or waits: for these seconds, no longer.
 function Send-Reports([int] $seconds) {
     $writeAccess = [Convert]::ToUInt32('40000000', 16)
     $overlapped = [Convert]::ToUInt32('40000000', 16)
@@ -37,11 +37,22 @@ function Send-Reports([int] $seconds) {
     if ($handle.IsInvalid) {
         throw "There is no port $($plan.port)"
     }
+    $deadline = (Get-Date).AddSeconds($seconds)
     try {
         $stream = New-Object IO.FileStream($handle, [IO.FileAccess]::Write, 1, $true)
         $bytes = [IO.File]::ReadAllBytes($reports)
-        if (-not $stream.WriteAsync($bytes, 0, $bytes.Length).Wait($seconds * 1000)) {
-            throw 'The host does not listen'
+        while ($true) {
+            try {
+                if ($stream.WriteAsync($bytes, 0, $bytes.Length).Wait($seconds * 1000)) {
+                    return
+                }
+                throw 'The host does not read'
+            } catch {
+                if ((Get-Date) -ge $deadline) {
+                    throw
+                }
+            }
+            Start-Sleep -Seconds 1
         }
     } finally {
         $handle.Dispose()
