@@ -10,11 +10,11 @@ import gzip
 import io
 import tarfile
 from dataclasses import dataclass
-from importlib import resources
 
 from infinibay.unattended.installation import Application, Installation, Interpreter
 from infinibay.unattended.quoting import shell_word
 from infinibay.unattended.reports import Event, TaskKind, report_line
+from infinibay.unattended.templates import template
 
 _HOME = "var/lib/infinibay/setup"
 _UNIT = "infinibay-setup.service"
@@ -73,11 +73,6 @@ def report_command(port: str, event: Event) -> str:
     """One line of shell that tells the host: it always succeeds, and soon even when the host does not listen."""
     path = shell_word(f"/dev/virtio-ports/{port}")
     return f"[ ! -c {path} ] || timeout 5 sh -c {shell_word(f'echo {shell_word(report_line(event))} >{path}')} || true"
-
-
-def template(name: str) -> str:
-    """The text of a file in `templates/`."""
-    return resources.files("infinibay.unattended").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def _tasks(installation: Installation) -> list[Task]:

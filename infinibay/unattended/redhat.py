@@ -10,8 +10,9 @@ from infinibay.core.operating_systems import Family
 from infinibay.errors import BadUserInput, FieldProblem
 from infinibay.unattended.checks import linux_problems
 from infinibay.unattended.installation import Installation, Keyboard
-from infinibay.unattended.linux import AGENT_PACKAGE, access_task, first_boot_archive, report_command, template
+from infinibay.unattended.linux import AGENT_PACKAGE, access_task, first_boot_archive, report_command
 from infinibay.unattended.quoting import kickstart_word, shell_word
+from infinibay.unattended.templates import template
 
 _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,127}")
 _LABEL = "OEMDRV"

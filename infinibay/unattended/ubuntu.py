@@ -13,8 +13,9 @@ from infinibay.core.operating_systems import Family
 from infinibay.errors import BadUserInput, FieldProblem
 from infinibay.unattended.checks import linux_problems
 from infinibay.unattended.installation import Installation
-from infinibay.unattended.linux import AGENT_PACKAGE, access_task, first_boot_archive, report_command, template
+from infinibay.unattended.linux import AGENT_PACKAGE, access_task, first_boot_archive, report_command
 from infinibay.unattended.quoting import shell_word
+from infinibay.unattended.templates import template
 
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{1,127}(:[a-z0-9]{2,10})?(=[A-Za-z0-9.+~:-]{1,64})?")
 # cloud-init unpacks it into the running installer, whatever the medium that brought the answers.

@@ -10,8 +10,8 @@ import json
 from dataclasses import dataclass
 
 from infinibay.unattended.installation import Application, Installation, Script
-from infinibay.unattended.linux import template
 from infinibay.unattended.reports import TaskKind
+from infinibay.unattended.templates import template
 
 _FOLDER = "infinibay"
 # A program ends with one of the latter two when it wants the restart that follows all tasks anyway.

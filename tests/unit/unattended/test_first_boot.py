@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from infinibay.unattended.installation import Application, Installation, Script
-from infinibay.unattended.linux import access_task, first_boot_archive, report_command, template
+from infinibay.unattended.linux import access_task, first_boot_archive, report_command
 from infinibay.unattended.reports import INTERRUPTED, Report, read_report
+from infinibay.unattended.templates import template
 from tests.support.installations import plain, ssh_key
 
 _HOME = "var/lib/infinibay/setup"

@@ -15,7 +15,7 @@ from tree_sitter_powershell import language
 
 from infinibay.unattended.factory import create_unattended_manager
 from infinibay.unattended.installation import Application, Installation, Script
-from infinibay.unattended.linux import template
+from infinibay.unattended.templates import template
 from tests.support.installations import IMAGES, WINDOWS, plain, varied
 
 _NAMESPACE = "urn:schemas-microsoft-com:unattend"
