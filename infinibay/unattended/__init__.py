@@ -1,0 +1,1 @@
+"""Installations without a user: answer files and the media that carry them."""
