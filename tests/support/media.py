@@ -28,12 +28,17 @@ menuentry 'Install' {{
 """
 
 
-def run(*command: str | Path, cwd: Path | None = None) -> bytes:
+def run(*command: str | Path, cwd: Path | None = None, data: bytes | None = None) -> bytes:
     """Runs a program to its end and gives its output. Raises RuntimeError with what it said on failure."""
-    done = subprocess.run(command, cwd=cwd, capture_output=True, check=False)
+    done = subprocess.run(command, cwd=cwd, input=data, capture_output=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(map(str, command))}:\n{(done.stdout + done.stderr).decode(errors='replace')}")
     return done.stdout
+
+
+def names(folder: Path) -> list[str]:
+    """What lies in a folder, hidden files too; nothing for an absent one."""
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
 def read_iso(iso: Path, path: str) -> bytes:
@@ -75,8 +80,8 @@ def debian_iso(folder: Path) -> Path:
     (tree / "isolinux").mkdir()
     shutil.copy("/usr/lib/ISOLINUX/isolinux.bin", tree / "isolinux")
     shutil.copy("/usr/lib/syslinux/modules/bios/ldlinux.c32", tree / "isolinux")
-    waiting = "default install\nprompt 1\nlabel install\n  kernel /install.amd/vmlinuz\n  append initrd=/install.amd/initrd.gz\n"
-    _write(tree / "isolinux/isolinux.cfg", waiting)
+    entry = "label install\n  kernel /install.amd/vmlinuz\n  append initrd=/install.amd/initrd.gz\n"
+    _write(tree / "isolinux/isolinux.cfg", f"default install\nprompt 1\n{entry}")
     locate = "search --set=root --file /.disk/info\nset prefix=($root)/boot/grub\nconfigfile /boot/grub/grub.cfg\n"
     _efi_image(folder, tree / "boot/grub/efi.img", locate)
     bios = ("-b", "isolinux/isolinux.bin", "-c", "isolinux/boot.cat", "-no-emul-boot", "-boot-load-size", "4")

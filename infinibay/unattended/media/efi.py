@@ -13,6 +13,7 @@ from infinibay.unattended.media.menus import is_grub_menu
 from infinibay.unattended.media.threads import in_thread
 
 _SECONDS = 30
+_SECTOR_SIZES = (512, 1024, 2048, 4096)
 _MOST_BYTES = 256 * 1024**2
 # Such images are written without the geometry that these programs would check.
 _ENVIRONMENT = ("env", "MTOOLS_SKIP_CHECK=1")
@@ -25,10 +26,10 @@ def find(tree: Image) -> Extent | None:
         return None
     tree.file.seek(entry.sector * SECTOR)
     boot_sector = tree.file.read(512)
-    if len(boot_sector) < 512 or boot_sector[510:] != b"\x55\xaa":
-        return None
     # The catalog's own count is too small a number for many of them, so the file system says how long it is.
     sector_size, few, many = (int.from_bytes(boot_sector[a:b], "little") for a, b in ((11, 13), (19, 21), (32, 36)))
+    if boot_sector[510:] != b"\x55\xaa" or sector_size not in _SECTOR_SIZES or not (few or many):
+        return None
     return Extent(entry.sector * SECTOR, sector_size * (few or many))
 
 
@@ -52,8 +53,8 @@ async def replace_menus(efi_image: Path, made: Callable[[str], str]) -> bool:
 
 def copy_out(tree: Image, extent: Extent, target: Path) -> None:
     """Copies the image into a file. Raises UnusableMedium, HostFailure."""
-    if not 0 < extent.length <= _MOST_BYTES:
-        raise UnusableMedium("The boot image for UEFI on the ISO has no size that such an image ever has")
+    if extent.length > _MOST_BYTES:
+        raise UnusableMedium("The boot image for UEFI on the ISO is larger than such an image ever is")
     with disk.whole_file(target) as file:
         for chunk in tree.chunks(extent):
             file.write(chunk)

@@ -75,13 +75,18 @@ def opened(iso: Path) -> Iterator[BinaryIO]:
         raise UnusableMedium(f"The ISO {iso.name} cannot be read: {error.strerror}") from error
 
 
+def check_same(iso: Path, medium: str) -> None:
+    """Raises UnusableMedium when the ISO is no longer the one that had this fingerprint."""
+    if fingerprint(iso) != medium:
+        raise UnusableMedium(f"The ISO {iso.name} was changed while it was in use", remedy="Try again with the new one")
+
+
 @contextmanager
-def unchanged(iso: Path) -> Iterator[str]:
-    """Gives the fingerprint, and raises UnusableMedium when the ISO is no longer the same after the block."""
-    before = fingerprint(iso)
-    yield before
-    if fingerprint(iso) != before:
-        raise UnusableMedium(f"The ISO {iso.name} was changed while it was read", remedy="Try again")
+def unchanged(iso: Path, medium: str) -> Iterator[None]:
+    """Raises UnusableMedium when the ISO is another than the one with this fingerprint before or after the block."""
+    check_same(iso, medium)
+    yield
+    check_same(iso, medium)
 
 
 class Image:
@@ -104,11 +109,13 @@ class Image:
         return identifier.decode("ascii", errors="replace").rstrip()
 
     def find(self, path: str) -> Extent | None:
-        """Where a file's bytes lie; None when there is no such file, or it is a link."""
+        """Where a file's bytes lie, at 0 those of an empty one; None when there is no such file, or it is a link."""
         try:
             record = self._iso.get_record(**{self._view: f"/{path}"})
-            if not record.is_file() or record.inode is None:
+            if not record.is_file():
                 return None
+            if record.inode is None:
+                return Extent(0, 0) if record.get_data_length() == 0 else None
             return Extent(record.inode.extent_location() * SECTOR, record.inode.get_data_length())
         except _BROKEN:
             return None

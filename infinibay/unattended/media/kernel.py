@@ -51,7 +51,12 @@ class BootFiles:
 
 def kernel_pair(tree: Image) -> KernelPair | None:
     """The kernel and initrd of the installer on an ISO; None when it is not one of those known."""
-    return next((KernelPair(*pair) for pair in _PAIRS if all(tree.find(path) for path in pair)), None)
+    return next((KernelPair(*pair) for pair in _PAIRS if all(_has_content(tree, path) for path in pair)), None)
+
+
+def _has_content(tree: Image, path: str) -> bool:
+    extent = tree.find(path)
+    return extent is not None and extent.length > 0
 
 
 class Kernels:
@@ -97,9 +102,7 @@ class Kernels:
 
 
 def _read(iso: Path, medium: str, folder: Path) -> None:
-    with unchanged(iso) as now, image(iso) as tree:
-        if now != medium:
-            raise UnusableMedium(f"The ISO {iso.name} was changed while it was read", remedy="Try again")
+    with unchanged(iso, medium), image(iso) as tree:
         pair = kernel_pair(tree)
         if pair is None:
             raise UnusableMedium(f"The ISO {iso.name} holds no kernel of an installer that is known")

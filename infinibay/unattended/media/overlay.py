@@ -11,7 +11,7 @@ from pathlib import Path
 
 from infinibay.errors import UnusableMedium
 from infinibay.unattended.media import disk, programs
-from infinibay.unattended.media.iso import SECTOR, UEFI, boot_entries, image, unchanged
+from infinibay.unattended.media.iso import SECTOR, UEFI, boot_entries, fingerprint, image, unchanged
 from infinibay.unattended.media.threads import in_thread
 
 EFI_ASKS, EFI_SILENT = "efi/microsoft/boot/efisys.bin", "efi/microsoft/boot/efisys_noprompt.bin"
@@ -58,7 +58,7 @@ def _part(path: Path) -> Path:
 
 
 def _find(iso: Path) -> _Change:
-    with unchanged(iso), image(iso) as tree:
+    with unchanged(iso, fingerprint(iso)), image(iso) as tree:
         asks, silent = tree.find(EFI_ASKS), tree.find(EFI_SILENT)
         entry = next((entry for entry in boot_entries(tree.file) if entry.platform == UEFI), None)
         if asks is None or silent is None or entry is None or asks.length != silent.length:

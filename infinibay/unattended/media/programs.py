@@ -28,5 +28,10 @@ async def build(*command: str, folder: Path, seconds: float) -> str:
         raise disk.no_space(folder)
     if ended.timed_out:
         raise HostFailure(f"{program} did not end within {seconds:.0f} s")
-    last = next((line.strip() for line in reversed(ended.stderr.splitlines()) if line.strip()), "it said nothing")
-    raise HostFailure(f"{program} failed: {last}")
+    raise HostFailure(f"{program} failed: {_reason(ended.stderr)}")
+
+
+def _reason(said: str) -> str:
+    """The line that says why: the first that xorriso marks as a failure, or any program's last."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()] or ["it said nothing"]
+    return next((line for line in lines if " FAILURE : " in line or " FATAL : " in line), lines[-1])

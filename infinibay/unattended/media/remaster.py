@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from infinibay.errors import UnusableMedium
 from infinibay.unattended.media import disk, linux_image, menus, paths, windows_image
 from infinibay.unattended.media.cache import Cache
-from infinibay.unattended.media.iso import fingerprint, image, unchanged
+from infinibay.unattended.media.iso import check_same, fingerprint, image, unchanged
 from infinibay.unattended.media.threads import in_thread
 
 _IMAGE, _USER = "image.iso", "user-"
@@ -80,14 +79,13 @@ class Remasters:
 
 
 def _is_windows(iso: Path, medium: str) -> bool:
-    with unchanged(iso) as now, image(iso) as tree:
-        _check_same(iso, now, medium)
+    with unchanged(iso, medium), image(iso) as tree:
         return windows_image.is_windows(tree)
 
 
 def _finish(iso: Path, medium: str, user: str, folder: Path) -> None:
     """Leaves the image in the folder, on the disk and in use, and only if the ISO stayed the same the whole time."""
-    _check_same(iso, fingerprint(iso), medium)
+    check_same(iso, medium)
     _claim(user, folder)
     with disk.told(folder):
         shutil.rmtree(folder / "work", ignore_errors=True)
@@ -97,11 +95,6 @@ def _finish(iso: Path, medium: str, user: str, folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _check_same(iso: Path, now: str, medium: str) -> None:
-    if now != medium:
-        raise UnusableMedium(f"The ISO {iso.name} was changed while it was read", remedy="Try again")
 
 
 def _claim(user: str, entry: Path) -> Path:

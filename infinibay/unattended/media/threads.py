@@ -16,4 +16,6 @@ async def in_thread(work: Callable[[], T]) -> T:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
         await asyncio.wait([running])
+        if not running.cancelled():
+            running.exception()  # It is nobody's any more; unlooked at it would be reported as lost.
         raise

@@ -54,9 +54,9 @@ def _contents(given: Image, name: str) -> dict[str, BinaryIO]:
     for path in given.files():
         if path == _CATALOG:
             continue
-        extent = given.find(path) or Extent(0, 0)
-        if extent.offset + extent.length > size:
-            raise UnusableMedium(f"The ISO {name} is truncated", remedy="Bring the whole file again")
+        extent = given.find(path)
+        if extent is None or extent.offset + extent.length > size:
+            raise UnusableMedium(f"{path} on the ISO {name} cannot be read", remedy="Bring the file again")
         found[path] = io.BufferedReader(_Slice(given.file.fileno(), extent), _BLOCK)
     return found
 
