@@ -5,6 +5,7 @@ The "installer" of the Linux ones is the tiny guest. The menus they come with wa
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -71,6 +72,13 @@ def ubuntu_iso(folder: Path) -> Path:
     return target
 
 
+def grown(iso: Path, target: Path, filler: Path) -> Path:
+    """A Linux medium with one more file, to have a size like a real one's."""
+    drives = ("-indev", iso, "-outdev", target, "-map", filler, "/filler", "-boot_image", "any", "replay")
+    run("xorriso", "-no_rc", *drives, "-commit", "-end")
+    return target
+
+
 def debian_iso(folder: Path) -> Path:
     """ISOLINUX for BIOS; for UEFI a FAT image that is a file of the tree and reads the menu of the ISO."""
     tree = folder / "debian"
@@ -116,8 +124,9 @@ def fedora_iso(folder: Path, *, appended: bool = True) -> Path:
     return _mkisofs(folder / f"fedora-{appended}.iso", tree, FEDORA_LABEL, records)
 
 
-def windows_iso(folder: Path, image_bytes: int = 3 * 1024**2) -> Path:
-    """Everything in UDF; its boot image for UEFI says ASKS and stops, the other one beside it says SILENT."""
+def windows_iso(folder: Path, image: int | Path = 3 * 1024**2) -> Path:
+    """Everything in UDF, with an image to install of that size or a given one. Its boot image for UEFI says ASKS and
+    stops, the other one beside it says SILENT."""
     tree = folder / "windows"
     boot = tree / "efi/microsoft/boot"
     for name, words in (("efisys.bin", ASKS), ("efisys_noprompt.bin", SILENT)):
@@ -126,9 +135,12 @@ def windows_iso(folder: Path, image_bytes: int = 3 * 1024**2) -> Path:
     _write(tree / "bootmgr", "the boot manager")
     _write(tree / "autorun.inf", "[AutoRun.Amd64]\nopen=setup.exe\n")
     _write(tree / "sources/ei.cfg", "[Channel]\nRetail\n")
-    with (tree / "sources/install.wim").open("wb") as wim:
-        wim.write(b"MSWIM\0\0\0")
-        wim.truncate(image_bytes)
+    wim = tree / "sources/install.wim"
+    if isinstance(image, Path):
+        wim.hardlink_to(image)
+    else:
+        wim.write_bytes(b"MSWIM\0\0\0")
+        os.truncate(wim, image)
     target = folder / "windows.iso"
     bios = ("-b", "boot/etfsboot.com", "-no-emul-boot", "-boot-load-size", "8", "-eltorito-alt-boot")
     uefi = ("-no-emul-boot", "-e", "efi/microsoft/boot/efisys.bin")

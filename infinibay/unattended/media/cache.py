@@ -62,6 +62,7 @@ class Cache:
 
     def _visit(self, look: Callable[[list[Path]], T]) -> T:
         with disk.told(self._folder), self._alone():
+            self._sweep()
             entries = [path for path in self._folder.iterdir() if not path.name.startswith(".")]
             return look(sorted(entries, key=lambda path: path.stat().st_mtime_ns))
 
@@ -76,9 +77,12 @@ class Cache:
 
     def _begin(self, site: _Site) -> Path:
         with disk.told(self._folder), self._alone():
-            for left in self._folder.glob(f"{_BUILDING}*"):
-                _remove_if_dead(left)
+            self._sweep()
             return site.open(self._folder)
+
+    def _sweep(self) -> None:
+        for left in self._folder.glob(f"{_BUILDING}*"):
+            _remove_if_dead(left)
 
     def _finish(self, folder: Path, entry: Path) -> None:
         with disk.told(self._folder), self._alone():
@@ -100,6 +104,13 @@ class Cache:
             yield
         finally:
             os.close(descriptor)
+
+
+def drop(entry: Path) -> None:
+    """Removes an entry, on a visit. Killed in between, the rest is no entry, and is swept like a dead building."""
+    gone = entry.with_name(f"{_BUILDING}{entry.name}")
+    entry.rename(gone)
+    shutil.rmtree(gone)
 
 
 class _Site:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from infinibay.errors import UnusableMedium
 from infinibay.unattended.media import disk, initrd
-from infinibay.unattended.media.cache import Cache
+from infinibay.unattended.media.cache import Cache, drop
 from infinibay.unattended.media.iso import Extent, Image, fingerprint, image, unchanged
 from infinibay.unattended.media.threads import in_thread
 
@@ -97,7 +97,7 @@ class Kernels:
         for entry, size in zip(entries, sizes, strict=True):
             if left <= self._limit:
                 return
-            shutil.rmtree(entry)
+            drop(entry)
             left -= size
 
 

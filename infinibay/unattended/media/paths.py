@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-_MOST_CHARACTERS = 64  # Joliet's limit, in UTF-16 units.
+_MOST_BYTES = 64  # Joliet has room for 64 units of UTF-16; the library that writes it counts bytes of UTF-8.
 _MOST_FOLDERS = 7
 _FORBIDDEN = frozenset('*/:;?\\"<>|')
 
@@ -30,12 +30,12 @@ def folders(paths: Iterable[str]) -> tuple[str, ...]:
 
 def _is_plain(name: str) -> bool:
     try:
-        units = len(name.encode("utf-16-le")) // 2
+        length = len(name.encode())
     except UnicodeEncodeError:
         return False
     return (
         name not in {"", ".", ".."}
-        and units <= _MOST_CHARACTERS
+        and length <= _MOST_BYTES
         and not _FORBIDDEN.intersection(name)
         and name.isprintable()
         and name == name.rstrip(" .")

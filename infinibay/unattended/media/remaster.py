@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from infinibay.unattended.media import disk, linux_image, menus, paths, windows_image
-from infinibay.unattended.media.cache import Cache
+from infinibay.unattended.media.cache import Cache, drop
 from infinibay.unattended.media.iso import check_same, fingerprint, image, unchanged
 from infinibay.unattended.media.threads import in_thread
 
@@ -106,7 +106,7 @@ def _release(user: str, entries: list[Path]) -> None:
     for entry in entries:
         (entry / f"{_USER}{user}").unlink(missing_ok=True)
         if not any(entry.glob(f"{_USER}*")):
-            shutil.rmtree(entry)
+            drop(entry)
 
 
 def _digest(folder: Path, medium: str, contents: Contents) -> str:

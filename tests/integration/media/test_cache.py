@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infinibay.unattended.media.cache import Cache
+from infinibay.unattended.media.cache import Cache, drop
 from tests.support import media
 from tests.support.wait import until
 
@@ -112,3 +112,17 @@ async def test_a_cancelled_caller_waits_until_its_thread_ends(tmp_path: Path) ->
     with pytest.raises(asyncio.CancelledError):
         await first
     await until(lambda: media.names(tmp_path / "cache") == ["key"])
+
+
+async def test_an_entry_that_was_removed_by_half_is_none(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+
+    async def build(folder: Path) -> None:
+        (folder / "file").write_text("whole")
+
+    entry = await cache.take("key", build, lambda entry: entry)
+    await cache.visit(lambda entries: entries[0].rename(entry.with_name(".building-key")))
+    assert (await cache.take("key", build, lambda entry: entry)) == entry
+    assert media.names(tmp_path / "cache") == ["key"]
+    await cache.visit(lambda entries: drop(entries[0]))
+    assert media.names(tmp_path / "cache") == []

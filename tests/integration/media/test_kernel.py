@@ -6,17 +6,23 @@ import asyncio
 import gzip
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
+from hypothesis import given
 
 from infinibay.errors import HostFailure, UnusableMedium
+from infinibay.unattended.media import initrd
 from infinibay.unattended.media.iso import check_same
 from infinibay.unattended.media.kernel import Kernels
 from tests.integration.media.conftest import Isos
 from tests.support import media
 from tests.support.guest_iso import build_guest_iso
+from tests.support.scale import count
+from tests.support.trees import TREES
 
 PRESEED = {"preseed.cfg": b"d-i passwd/username string dev\n", "scripts/late.sh": b"#!/bin/sh\n"}
 
@@ -82,6 +88,16 @@ async def test_files_are_added_to_a_private_initrd(tmp_path: Path, isos: Isos, g
     assert placed.initrd.read_bytes() != whole
     await kernels.place(isos.debian, folder)
     assert placed.initrd.read_bytes() == guest[1]
+
+
+@given(TREES)
+@hypothesis.settings(max_examples=count(25, 300), deadline=None)
+def test_any_tree_goes_into_an_initrd_and_comes_out(tree: dict[str, bytes]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        media.run("cpio", "-id", "--quiet", cwd=Path(name), data=gzip.decompress(initrd.archive(tree)))
+        files = {path for path in Path(name).rglob("*") if path.is_file()}
+        assert {str(path.relative_to(name)): path.read_bytes() for path in files} == tree
+    assert initrd.archive(dict(reversed(tree.items()))) == initrd.archive(tree)
 
 
 async def test_the_longest_unused_go_and_no_machine_loses_anything(

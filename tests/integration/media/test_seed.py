@@ -8,34 +8,18 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from infinibay.errors import HostFailure
-from infinibay.unattended.media import paths, seed
+from infinibay.unattended.media import seed
 from tests.support import media
 from tests.support.scale import count
+from tests.support.trees import TREES
 from tests.support.wait import until_sync
 
 FILES = {"user-data": b"#cloud-config\n", "meta-data": b"", "nocloud/network-config": b"version: 2\n" * 1000}
-NAMES = st.text(
-    st.characters(categories=("L", "N", "P", "S", "Zs"), exclude_characters='*/:;?\\"<>|', max_codepoint=0x1FFFF),
-    min_size=1,
-    max_size=64,
-)
-TREES = st.dictionaries(
-    st.lists(NAMES, min_size=1, max_size=4).map("/".join), st.binary(max_size=5000), min_size=1, max_size=8
-)
 
 
-def is_allowed(tree: dict[str, bytes]) -> bool:
-    try:
-        paths.checked(tree)
-    except ValueError:
-        return False
-    return True
-
-
-@given(TREES.filter(is_allowed))
+@given(TREES)
 @settings(max_examples=count(25, 300), deadline=None)
 def test_any_tree_goes_in_and_comes_out(tree: dict[str, bytes]) -> None:
     with tempfile.TemporaryDirectory() as name:

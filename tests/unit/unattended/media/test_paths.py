@@ -33,7 +33,7 @@ def test_paths_come_sorted_and_folders_before_what_they_hold() -> None:
             "trailing.",
             "blank ",
         ),
-        *("x" * 65, "\U0001f600" * 33, "\ud800", "a/b/c/d/e/f/g/h/i"),
+        *("x" * 65, "\U0001f600" * 17, "\ud800", "a/b/c/d/e/f/g/h/i"),
     ],
 )
 def test_a_path_that_some_installer_could_not_read_is_refused(path: str) -> None:
@@ -48,5 +48,5 @@ def test_paths_that_windows_takes_for_one_are_refused(both: tuple[str, str]) -> 
 
 
 def test_the_longest_names_pass() -> None:
-    names = ["x" * 64, "\U0001f600" * 32, "a/b/c/d/e/f/g/h"]
+    names = ["x" * 64, "\U0001f600" * 16, "a/b/c/d/e/f/g/h"]
     assert paths.checked(names) == tuple(sorted(names))
