@@ -19,7 +19,8 @@ from infinibay.unattended.media.threads import in_thread
 
 T = TypeVar("T")
 
-_BUILDING = ".building-"
+# What has neither name is not ours: the folder may hold other things.
+_ENTRY, _BUILDING = "entry-", ".building-"
 _PASS_ONLY = 0o711  # QEMU's account passes through, and lists nothing.
 
 
@@ -51,8 +52,11 @@ class Cache:
         """Calls `look` in a thread with all entries, oldest use first, while nobody else claims or removes one."""
         return await in_thread(lambda: self._visit(look))
 
+    def _entry(self, key: str) -> Path:
+        return self._folder / f"{_ENTRY}{key}"
+
     def _claim(self, key: str, claim: Callable[[Path], T]) -> tuple[T] | None:
-        entry = self._folder / key
+        entry = self._entry(key)
         with disk.told(self._folder), self._alone():
             if not entry.is_dir():
                 return None
@@ -63,15 +67,14 @@ class Cache:
     def _visit(self, look: Callable[[list[Path]], T]) -> T:
         with disk.told(self._folder), self._alone():
             self._sweep()
-            entries = [path for path in self._folder.iterdir() if not path.name.startswith(".")]
-            return look(sorted(entries, key=lambda path: path.stat().st_mtime_ns))
+            return look(sorted(self._folder.glob(f"{_ENTRY}*"), key=lambda path: path.stat().st_mtime_ns))
 
     async def _build(self, key: str, build: Callable[[Path], Awaitable[None]]) -> None:
         site = _Site()
         try:
             folder = await in_thread(lambda: self._begin(site))
             await build(folder)
-            await in_thread(lambda: self._finish(folder, self._folder / key))
+            await in_thread(lambda: self._finish(folder, self._entry(key)))
         finally:
             await in_thread(site.clear)
 
@@ -128,11 +131,13 @@ class _Site:
 
     def clear(self) -> None:
         """Removes it; after a good end it is an entry and has another name."""
-        if self._hold is not None:
-            os.close(self._hold)
-        if self._folder is not None and self._folder.exists():
-            with disk.told(self._folder.parent):
-                shutil.rmtree(self._folder)
+        try:
+            if self._folder is not None and self._folder.exists():
+                with disk.told(self._folder.parent):
+                    shutil.rmtree(self._folder)
+        finally:
+            if self._hold is not None:
+                os.close(self._hold)
 
 
 def _remove_if_dead(folder: Path) -> None:

@@ -63,6 +63,12 @@ def fingerprint(iso: Path) -> str:
     return digest.hexdigest()
 
 
+def size(iso: Path) -> int:
+    """The size in bytes. Raises UnusableMedium."""
+    with opened(iso) as file:
+        return os.fstat(file.fileno()).st_size
+
+
 @contextmanager
 def opened(iso: Path) -> Iterator[BinaryIO]:
     """The file itself. Raises UnusableMedium when it is gone, no file, or cannot be read."""
@@ -197,11 +203,10 @@ def boot_entries(file: BinaryIO) -> list[BootEntry]:
 
 def check_whole(name: str, file: BinaryIO) -> None:
     """Raises UnusableMedium when the file is no ISO, or shorter than its volume descriptors say."""
-    size = os.fstat(file.fileno()).st_size
     claimed = _iso_sectors(file)
     if claimed is None:
         raise UnusableMedium(f"{name} is not an ISO")
-    if max(claimed, _udf_sectors(file)) * SECTOR > size:
+    if max(claimed, _udf_sectors(file)) * SECTOR > os.fstat(file.fileno()).st_size:
         raise UnusableMedium(f"The ISO {name} is truncated", remedy="Bring the whole file again")
 
 

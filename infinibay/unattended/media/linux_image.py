@@ -6,14 +6,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from infinibay.errors import HostFailure, UnusableMedium
 from infinibay.unattended.media import disk, efi, initrd, menus, paths, programs
-from infinibay.unattended.media.iso import SECTOR, Extent, Image, boot_entries, image
+from infinibay.unattended.media.iso import SECTOR, Extent, Image, boot_entries, image, size
 from infinibay.unattended.media.kernel import KernelPair, kernel_pair
 from infinibay.unattended.media.threads import in_thread
 
+WORK = "work"
 _GRUB = ("boot/grub/grub.cfg", "boot/grub2/grub.cfg", "EFI/BOOT/grub.cfg")
 _ISOLINUX = ("isolinux/isolinux.cfg",)
 _MOST_MENU = 1024**2
@@ -45,13 +47,13 @@ async def make(
 
     Raises UnusableMedium, HostFailure, and ValueError for paths or arguments that a medium cannot carry.
     """
-    work = target.parent / "work"
-    await in_thread(work.mkdir)
+    work = target.parent / WORK
+    await in_thread(lambda: work.mkdir(mode=0o700))
     found = await in_thread(lambda: _look(iso, work))
     replaced = await in_thread(lambda: _write_parts(iso, work, found, files, arguments, initrd_files))
-    records: tuple[str, ...] = ()
-    if found.efi is not None:
-        records = await _replace_efi(iso, work, found, arguments)
+    records = await _replace_efi(iso, work, found, found.efi, arguments) if found.efi else ()
+    if not (found.grub or found.isolinux or records):
+        raise UnusableMedium(f"The ISO {iso.name} has no boot menu that is known")
     await _xorriso(iso, target, replaced, records)
     await in_thread(lambda: _verify(target, found))
 
@@ -72,13 +74,17 @@ def _look(iso: Path, work: Path) -> _Found:
             grub={path: text for path, text in texts.items() if menus.is_grub_menu(text)},
             isolinux=tuple(path for path in _ISOLINUX if tree.find(path)),
             efi=extent,
-            efi_name=next((path for path in tree.files() if extent and _starts(tree, path, extent)), None),
+            efi_name=_name_of(tree, extent) if extent else None,
         )
 
 
-def _starts(tree: Image, path: str, extent: Extent) -> bool:
-    found = tree.find(path)
-    return found is not None and found.length > 0 and found.offset == extent.offset
+def _name_of(tree: Image, extent: Extent) -> str | None:
+    """The path of the file that begins there; None when no file does."""
+    for path in tree.files():
+        found = tree.find(path)
+        if found is not None and found.length and found.offset == extent.offset:
+            return path
+    return None
 
 
 def _write_parts(
@@ -114,23 +120,25 @@ def _write_initrd(iso: Path, path: str, target: Path, addition: bytes) -> None:
             file.write(initrd.padding(extent.length) + addition)
 
 
-async def _replace_efi(iso: Path, work: Path, found: _Found, arguments: Sequence[str]) -> tuple[str, ...]:
+async def _replace_efi(
+    iso: Path, work: Path, found: _Found, extent: Extent, arguments: Sequence[str]
+) -> tuple[str, ...]:
     """What tells xorriso to take the changed EFI image; nothing when the image holds no menu."""
     efi_image = work / "efi.img"
-    menu = lambda text: menus.grub(text, found.pair, arguments, label=found.label)  # noqa: E731 - it stays here
+    menu = partial(menus.grub, pair=found.pair, arguments=arguments, label=found.label)
     if not await efi.replace_menus(efi_image, menu):
         return ()
     if found.efi_name is not None:
         return ("-map", str(efi_image), f"/{found.efi_name}")
-    return await _appended(iso, efi_image, found)
+    return await _appended(iso, efi_image, extent)
 
 
-async def _appended(iso: Path, efi_image: Path, found: _Found) -> tuple[str, ...]:
+async def _appended(iso: Path, efi_image: Path, extent: Extent) -> tuple[str, ...]:
     """The image is a partition behind the file system: the same number and type, with new content."""
-    told = ("-indev", f"stdio:{iso}", "-report_system_area", "cmd")
-    report = await programs.build("xorriso", "-no_rc", *told, folder=efi_image.parent, seconds=_LEAST_SECONDS)
-    start = found.efi.offset // 512 if found.efi else 0
-    match = re.search(rf"^-append_partition (\d+) (\S+) --interval:imported_iso:{start}d-", report, re.MULTILINE)
+    asked = ("-indev", f"stdio:{iso}", "-report_system_area", "cmd")
+    report = await programs.build("xorriso", "-no_rc", *asked, folder=efi_image.parent, seconds=_LEAST_SECONDS)
+    interval = f"--interval:imported_iso:{extent.offset // 512}d-"
+    match = re.search(rf"^-append_partition (\d+) (\S+) {interval}", report, re.MULTILINE)
     if match is None:
         raise UnusableMedium(f"The boot image for UEFI on the ISO {iso.name} is neither a file nor a partition")
     number, kind = match.groups()
@@ -142,15 +150,14 @@ async def _xorriso(iso: Path, target: Path, parts: Mapping[str, Path], records: 
     # Flushed once at the end: its own habit of doing so all the time doubles the time.
     drives = ("-stdio_sync", "end", "-indev", f"stdio:{iso}", "-outdev", f"stdio:{target}")
     maps = [word for path, source in parts.items() for word in ("-map", str(source), f"/{path}")]
-    seconds = _LEAST_SECONDS + (await in_thread(iso.stat)).st_size / _BYTES_PER_SECOND
+    seconds = _LEAST_SECONDS + await in_thread(lambda: size(iso)) / _BYTES_PER_SECOND
     command = ("xorriso", "-no_rc", "-abort_on", "FAILURE", *drives, "-boot_image", "any", "replay", *maps, *records)
     await programs.build(*command, "-commit", "-end", folder=target.parent, seconds=seconds)
 
 
 def _verify(target: Path, found: _Found) -> None:
     with image(target) as tree:
-        platforms = tuple(entry.platform for entry in boot_entries(tree.file))
-        starts = [entry.sector * SECTOR for entry in boot_entries(tree.file)]
-        size = target.stat().st_size
-        if platforms != found.platforms or tree.label != found.label or any(start >= size for start in starts):
+        entries, end = boot_entries(tree.file), size(target)
+        same = tuple(entry.platform for entry in entries) == found.platforms and tree.label == found.label
+        if not same or any(entry.sector * SECTOR >= end for entry in entries):
             raise HostFailure("The remastered ISO does not boot as the given one does")

@@ -15,13 +15,13 @@ from pathlib import Path
 
 from infinibay.unattended.media import disk, linux_image, menus, paths, windows_image
 from infinibay.unattended.media.cache import Cache, drop
-from infinibay.unattended.media.iso import check_same, fingerprint, image, unchanged
+from infinibay.unattended.media.iso import check_same, fingerprint, image, size, unchanged
 from infinibay.unattended.media.threads import in_thread
 
 _IMAGE, _USER = "image.iso", "user-"
 _KEY = ".key"
-# Menus, file systems and what else a medium has beside its files.
-_SLACK = 16 * 1024**2
+# Menus and tables of the new medium, and what is there twice for a while: its initrd and its boot image for UEFI.
+_SLACK = 256 * 1024**2
 _WAY = b"1"  # To be counted up when the same inputs give another medium.
 
 
@@ -68,7 +68,7 @@ class Remasters:
     async def _build(self, iso: Path, medium: str, contents: Contents, user: str, folder: Path) -> None:
         async with self._budget:
             added = (*contents.files.values(), *contents.initrd_files.values())
-            needed = (await in_thread(iso.stat)).st_size + sum(map(len, added)) + _SLACK
+            needed = await in_thread(lambda: size(iso)) + sum(map(len, added)) + _SLACK
             await in_thread(lambda: disk.need_space(folder, needed))
             windows = await in_thread(lambda: _is_windows(iso, medium))
             if windows:
@@ -86,9 +86,10 @@ def _is_windows(iso: Path, medium: str) -> bool:
 def _finish(iso: Path, medium: str, user: str, folder: Path) -> None:
     """Leaves the image in the folder, on the disk and in use, and only if the ISO stayed the same the whole time."""
     check_same(iso, medium)
-    _claim(user, folder)
     with disk.told(folder):
-        shutil.rmtree(folder / "work", ignore_errors=True)
+        _claim(user, folder)
+        if (folder / linux_image.WORK).exists():
+            shutil.rmtree(folder / linux_image.WORK)
         descriptor = os.open(folder / _IMAGE, os.O_RDONLY)
         try:
             os.fchmod(descriptor, disk.OWNER_ONLY)

@@ -49,13 +49,13 @@ def make(iso: Path, target: Path, files: Mapping[str, bytes]) -> None:
 
 
 def _contents(given: Image, name: str) -> dict[str, BinaryIO]:
-    size = os.fstat(given.file.fileno()).st_size
+    end = os.fstat(given.file.fileno()).st_size
     found: dict[str, BinaryIO] = {}
     for path in given.files():
         if path == _CATALOG:
             continue
         extent = given.find(path)
-        if extent is None or extent.offset + extent.length > size:
+        if extent is None or extent.offset + extent.length > end:
             raise UnusableMedium(f"{path} on the ISO {name} cannot be read", remedy="Bring the file again")
         found[path] = io.BufferedReader(_Slice(given.file.fileno(), extent), _BLOCK)
     return found
@@ -98,6 +98,9 @@ class _Slice(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         left = max(0, self._extent.length - self._at)
-        read = os.preadv(self._descriptor, [memoryview(buffer)[:left]], self._extent.offset + self._at)
+        try:
+            read = os.preadv(self._descriptor, [memoryview(buffer)[:left]], self._extent.offset + self._at)
+        except OSError as error:
+            raise UnusableMedium(f"The ISO cannot be read: {error.strerror}") from error
         self._at += read
         return read

@@ -37,10 +37,10 @@ async def test_callers_at_once_build_once(tmp_path: Path) -> None:
         (folder / "file").write_text("whole")
 
     taken = await asyncio.gather(*(cache.take("key", build, lambda entry: entry) for _ in range(20)))
-    assert set(taken) == {tmp_path / "cache" / "key"}
+    assert set(taken) == {tmp_path / "cache" / "entry-key"}
     assert len(built) == 1
-    assert media.names(tmp_path / "cache") == ["key"]
-    assert (tmp_path / "cache/key/file").read_text() == "whole"
+    assert media.names(tmp_path / "cache") == ["entry-key"]
+    assert (tmp_path / "cache/entry-key/file").read_text() == "whole"
 
 
 async def test_two_caches_on_one_folder_end_with_one_entry(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ async def test_two_caches_on_one_folder_end_with_one_entry(tmp_path: Path) -> No
 
     caches = [Cache(tmp_path / "cache") for _ in range(2)]
     await asyncio.gather(*(cache.take("key", build, lambda entry: entry) for cache in caches))
-    assert media.names(tmp_path / "cache") == ["key"]
+    assert media.names(tmp_path / "cache") == ["entry-key"]
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), asyncio.CancelledError()])
@@ -72,7 +72,7 @@ async def test_a_building_that_fails_leaves_nothing_and_the_next_one_builds(
         await cache.take("key", fail, lambda entry: entry)
     assert media.names(tmp_path / "cache") == []
     await cache.take("key", build, lambda entry: entry)
-    assert media.names(tmp_path / "cache/key") == ["file"]
+    assert media.names(tmp_path / "cache/entry-key") == ["file"]
 
 
 async def test_a_killed_builder_leaves_nothing_once_the_next_one_comes(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ async def test_a_killed_builder_leaves_nothing_once_the_next_one_comes(tmp_path:
     builder.kill()
     await builder.wait()
     await cache.take("key", build, lambda entry: entry)
-    assert media.names(folder) == ["key", "other"]
+    assert media.names(folder) == ["entry-key", "entry-other"]
 
 
 async def test_a_cancelled_caller_waits_until_its_thread_ends(tmp_path: Path) -> None:
@@ -108,10 +108,10 @@ async def test_a_cancelled_caller_waits_until_its_thread_ends(tmp_path: Path) ->
     await began.wait()
     first.cancel()
     release.set()
-    assert await second == tmp_path / "cache/key"
+    assert await second == tmp_path / "cache/entry-key"
     with pytest.raises(asyncio.CancelledError):
         await first
-    await until(lambda: media.names(tmp_path / "cache") == ["key"])
+    await until(lambda: media.names(tmp_path / "cache") == ["entry-key"])
 
 
 async def test_an_entry_that_was_removed_by_half_is_none(tmp_path: Path) -> None:
@@ -123,6 +123,6 @@ async def test_an_entry_that_was_removed_by_half_is_none(tmp_path: Path) -> None
     entry = await cache.take("key", build, lambda entry: entry)
     await cache.visit(lambda entries: entries[0].rename(entry.with_name(".building-key")))
     assert (await cache.take("key", build, lambda entry: entry)) == entry
-    assert media.names(tmp_path / "cache") == ["key"]
+    assert media.names(tmp_path / "cache") == ["entry-key"]
     await cache.visit(lambda entries: drop(entries[0]))
     assert media.names(tmp_path / "cache") == []

@@ -191,6 +191,23 @@ async def test_unusable_media_are_said_and_leave_nothing(tmp_path: Path, isos: I
     assert entries(tmp_path) == []
 
 
+async def test_an_iso_without_a_menu_that_is_known_is_refused(tmp_path: Path, isos: Isos, remasters: Remasters) -> None:
+    given = tmp_path / "given.iso"
+    drives = ("-indev", isos.ubuntu, "-outdev", given, "-rm", "/boot/grub/grub.cfg", "--")
+    media.run("xorriso", "-no_rc", *drives, "-boot_image", "any", "replay", "-commit", "-end")
+    with pytest.raises(UnusableMedium, match="no boot menu that is known"):
+        await remasters.take(given, CONTENTS, "machine")
+    assert entries(tmp_path) == []
+
+
+async def test_what_else_lies_in_the_folder_stays(tmp_path: Path, isos: Isos, remasters: Remasters) -> None:
+    (tmp_path / "temp/folder").mkdir(parents=True)
+    (tmp_path / "temp/upload.part").write_text("half")
+    await remasters.take(isos.debian, CONTENTS, "machine")
+    await remasters.release("machine")
+    assert entries(tmp_path) == ["folder", "upload.part"]
+
+
 async def test_too_little_space_is_said_before_anything_is_written(small: Path, isos: Isos) -> None:
     remasters = Remasters(small / "temp", asyncio.Semaphore(1))
     with pytest.raises(HostFailure, match=r"has \d+ MB free, and \d+ MB are needed"):
