@@ -1,4 +1,7 @@
-"""Reading an ISO that somebody else made. What it says of itself is compared with the file before it is believed."""
+"""Reading an ISO that somebody else made. What it says of itself is compared with the file before it is believed.
+
+It is read in this process, so it must have been recognised before: that an image does no harm is found out there.
+"""
 
 from __future__ import annotations
 
@@ -69,6 +72,15 @@ def size(iso: Path) -> int:
         return os.fstat(file.fileno()).st_size
 
 
+def label(iso: Path) -> str:
+    """The volume's name, by which some installers look for their medium. Raises UnusableMedium."""
+    with opened(iso) as file:
+        descriptor = _primary_descriptor(file)
+    if descriptor is None:
+        raise UnusableMedium(f"{iso.name} is not an ISO")
+    return _label(descriptor[40:72])
+
+
 @contextmanager
 def opened(iso: Path) -> Iterator[BinaryIO]:
     """The file itself. Raises UnusableMedium when it is gone, no file, or cannot be read."""
@@ -111,8 +123,7 @@ class Image:
     @property
     def label(self) -> str:
         """The volume's name."""
-        identifier: bytes = self._iso.pvd.volume_identifier
-        return identifier.decode("ascii", errors="replace").rstrip()
+        return _label(self._iso.pvd.volume_identifier)
 
     def find(self, path: str) -> Extent | None:
         """Where a file's bytes lie, at 0 those of an empty one; None when there is no such file, or it is a link."""
@@ -203,21 +214,25 @@ def boot_entries(file: BinaryIO) -> list[BootEntry]:
 
 def check_whole(name: str, file: BinaryIO) -> None:
     """Raises UnusableMedium when the file is no ISO, or shorter than its volume descriptors say."""
-    claimed = _iso_sectors(file)
-    if claimed is None:
+    descriptor = _primary_descriptor(file)
+    if descriptor is None:
         raise UnusableMedium(f"{name} is not an ISO")
-    if max(claimed, _udf_sectors(file)) * SECTOR > os.fstat(file.fileno()).st_size:
+    if max(_number(descriptor, 80), _udf_sectors(file)) * SECTOR > os.fstat(file.fileno()).st_size:
         raise UnusableMedium(f"The ISO {name} is truncated", remedy="Bring the whole file again")
 
 
-def _iso_sectors(file: BinaryIO) -> int | None:
+def _primary_descriptor(file: BinaryIO) -> bytes | None:
     for number in range(16, 16 + _MOST_DESCRIPTORS):
         descriptor = _sector(file, number)
         if descriptor[1:6] not in {b"CD001", b"BEA01", b"NSR02", b"NSR03", b"TEA01"} or descriptor[0] == 255:
             return None
         if descriptor[0] == 1:
-            return _number(descriptor, 80)
+            return descriptor
     return None
+
+
+def _label(identifier: bytes) -> str:
+    return identifier.decode("ascii", errors="replace").rstrip()
 
 
 def _udf_sectors(file: BinaryIO) -> int:

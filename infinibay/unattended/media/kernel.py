@@ -13,7 +13,7 @@ from types import MappingProxyType
 from infinibay.errors import UnusableMedium
 from infinibay.unattended.media import disk, initrd
 from infinibay.unattended.media.cache import Cache, drop
-from infinibay.unattended.media.iso import Extent, Image, fingerprint, image, unchanged
+from infinibay.unattended.media.iso import Extent, Image, fingerprint, image, label, unchanged
 from infinibay.unattended.media.threads import in_thread
 
 # Of Ubuntu, of its hardware enablement, of Fedora and its family, of Debian for each architecture.
@@ -42,11 +42,12 @@ class KernelPair:
 
 @dataclass(frozen=True)
 class BootFiles:
-    """What a domain boots directly. `medium` is the fingerprint of the ISO that both come from."""
+    """What a domain boots directly. `medium` is the fingerprint of the ISO that both come from, `label` its name."""
 
     kernel: Path
     initrd: Path
     medium: str
+    label: str
 
 
 def kernel_pair(tree: Image) -> KernelPair | None:
@@ -78,7 +79,8 @@ class Kernels:
         """
         addition = initrd.archive(added) if added else b""
         medium = await in_thread(lambda: fingerprint(iso))
-        files = BootFiles(directory / _KERNEL, directory / _INITRD, medium)
+        name = await in_thread(lambda: label(iso))
+        files = BootFiles(directory / _KERNEL, directory / _INITRD, medium, name)
         await self._cache.take(medium, partial(self._read, iso, medium), partial(_place, files, addition))
         await self._cache.visit(self._keep_to_limit)
         return files

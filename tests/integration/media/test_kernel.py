@@ -51,6 +51,7 @@ async def test_each_family_gives_its_kernel(tmp_path: Path, isos: Isos, guest: t
     for number, iso in enumerate(isos.linux):
         placed = await kernels.place(iso, machine(tmp_path, str(number)))
         assert (placed.kernel.read_bytes(), placed.initrd.read_bytes()) == guest
+        assert placed.label == media.iso_label(iso)
         check_same(iso, placed.medium)
     assert len(media.names(tmp_path / "cache")) == len(isos.linux)
 
