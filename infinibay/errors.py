@@ -23,6 +23,7 @@ InfinibayError                     INTERNAL_SERVER_ERROR
 │   ├── HypervisorRefused          BAD_USER_INPUT
 │   ├── AgentUnresponsive          UNAVAILABLE
 │   └── HostFailure                INTERNAL_SERVER_ERROR
+├── UnusableMedium                 CONFLICT
 ├── OperationCancelled             CONFLICT
 └── SettingError                   INTERNAL_SERVER_ERROR  (stops the start; names the variable)
 """
@@ -188,6 +189,12 @@ class AgentUnresponsive(HypervisorError):
 
 class HostFailure(HypervisorError):
     """The host could not do this: look at its resources, storage access and network."""
+
+
+class UnusableMedium(InfinibayError):
+    """The installation medium cannot be used."""
+
+    code = "CONFLICT"
 
 
 class OperationCancelled(InfinibayError):

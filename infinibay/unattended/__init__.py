@@ -1,1 +1,1 @@
-"""Answer files: from one typed description of an installation to what each installer reads. Values in, bytes out."""
+"""Installations without a user: answer files and the media that carry them."""

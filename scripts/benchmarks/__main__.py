@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from scripts.benchmarks import burst, creation, graphql_lists, login, processes, reads, streams
+from scripts.benchmarks import burst, creation, graphql_lists, login, media, processes, reads, streams
 from scripts.benchmarks.figures import Row, missed, table
 from scripts.benchmarks.subject import Watched
 from scripts.daemons import running_daemons
@@ -42,8 +42,10 @@ async def _measure() -> list[Row]:
         # So that what was made is removed, as after Ctrl-C.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     iso = build_guest_iso()
+    _say("media")
+    rows = await media.measure()
     _say("starts")
-    rows = await processes.starts(iso)
+    rows += await processes.starts(iso)
     product = Watched(iso)
     try:
         await product.start()
