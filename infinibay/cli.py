@@ -1,20 +1,23 @@
-"""The command line: `infinibay serve|plan|user|doctor|install|uninstall`."""
+"""The command line: `infinibay serve|plan|user|iso|doctor|install|uninstall`."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import click
 
 from infinibay import log
 from infinibay.errors import BadUserInput, InfinibayError
 from infinibay.settings import Settings, load
+
+if TYPE_CHECKING:
+    from infinibay.services.isos.desk import Checked
 
 T = TypeVar("T")
 _MARKS = {"OK": "ok     ", "WARNING": "warning", "FAILED": "FAILED "}
@@ -134,6 +137,60 @@ def set_password(email: str, password: str) -> None:
     settings = _settings()
     ended = _run(lambda: asyncio.run(change(settings, email, password)))
     click.echo(f"The password of {email} is changed; {ended} sessions ended.")
+
+
+@main.group()
+def iso() -> None:
+    """Installation media; works with the server stopped, too."""
+
+
+@iso.command("add")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--default", is_flag=True, help="Make it the medium that its system is installed from.")
+def add_iso(file: Path, *, default: bool) -> None:
+    """Copy a file into the ISO directory, once its content is recognised."""
+    from infinibay.bootstrap.isos import iso_desk
+
+    settings = _settings()
+
+    async def add() -> str:
+        async with iso_desk(settings) as desk:
+            return (await desk.add(file, default=default)).row.filename
+
+    click.echo(f"{_run(lambda: asyncio.run(add()))} is in the library.")
+
+
+@iso.command("list")
+def list_isos() -> None:
+    """Show all media, the default of each system with a star."""
+    from infinibay.bootstrap.isos import iso_desk
+
+    settings = _settings()
+
+    async def lines() -> list[str]:
+        async with iso_desk(settings) as desk:
+            return [desk.line(view) for view in await desk.list()]
+
+    click.echo("\n".join(_run(lambda: asyncio.run(lines()))))
+
+
+@iso.command("check")
+def check_isos() -> None:
+    """Read every file of the ISO directory as a whole. Exit status 1 when one is of no use."""
+    from infinibay.bootstrap.isos import iso_desk
+
+    settings = _settings()
+
+    async def check() -> Sequence[Checked]:
+        async with iso_desk(settings) as desk:
+            return await desk.check()
+
+    checked = _run(lambda: asyncio.run(check()))
+    for one in checked:
+        click.echo(
+            f"{_MARKS['FAILED' if one.problem else 'OK']}  {one.filename}{f': {one.problem}' if one.problem else ''}"
+        )
+    sys.exit(1 if any(one.problem for one in checked) else 0)
 
 
 def _settings() -> Settings:

@@ -4,15 +4,18 @@ InfinibayError                     INTERNAL_SERVER_ERROR
 ├── Unauthenticated                UNAUTHENTICATED
 ├── Forbidden                      FORBIDDEN
 ├── BadUserInput                   BAD_USER_INPUT  (carries the fields concerned)
+│   └── TooLarge                   BAD_USER_INPUT
 ├── NotFound                       NOT_FOUND
 ├── Conflict                       CONFLICT
-│   └── MachineBusy                CONFLICT
+│   ├── MachineBusy                CONFLICT
+│   └── UploadBusy                 CONFLICT
 ├── TooManyRequests                TOO_MANY_REQUESTS
 ├── NotImplementedYet              NOT_IMPLEMENTED
 ├── Unavailable                    UNAVAILABLE
 │   ├── DatabaseUnavailable        UNAVAILABLE
 │   ├── HypervisorUnavailable      UNAVAILABLE
-│   └── DeadlineExceeded           UNAVAILABLE
+│   ├── DeadlineExceeded           UNAVAILABLE
+│   └── NoSpace                    UNAVAILABLE
 ├── DatabaseError                  INTERNAL_SERVER_ERROR
 │   └── UniqueViolation            CONFLICT
 ├── HypervisorError                INTERNAL_SERVER_ERROR  (carries libvirt's code)
@@ -77,6 +80,10 @@ class BadUserInput(InfinibayError):
         self.problems = problems
 
 
+class TooLarge(BadUserInput):
+    """It is larger than allowed."""
+
+
 class NotFound(InfinibayError):
     """There is no such thing."""
 
@@ -95,6 +102,10 @@ class Conflict(InfinibayError):
 
 class MachineBusy(Conflict):
     """The machine is busy with another operation."""
+
+
+class UploadBusy(Conflict):
+    """Another request is still writing this upload; try again in a moment."""
 
 
 class TooManyRequests(InfinibayError):
@@ -125,6 +136,10 @@ class HypervisorUnavailable(Unavailable):
 
 class DeadlineExceeded(Unavailable):
     """The call did not end within its time limit."""
+
+
+class NoSpace(Unavailable):
+    """There is not enough space for it in the ISO directory."""
 
 
 class DatabaseError(InfinibayError):

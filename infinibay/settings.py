@@ -32,6 +32,7 @@ class Settings:
     infinibay_storage_pool_path: Path | None
     infinibay_iso_dir: Path
     infinibay_iso_temp_dir: Path
+    infinibay_iso_quota_gb: int
     libvirt_network_name: str
     default_admin_email: str
     default_admin_password: str | None
@@ -126,6 +127,7 @@ def load(environment: Mapping[str, str] | None = None, env_file: Path | None = N
         infinibay_storage_pool_path=values.given_path("INFINIBAY_STORAGE_POOL_PATH"),
         infinibay_iso_dir=iso_dir,
         infinibay_iso_temp_dir=values.path("INFINIBAY_ISO_TEMP_DIR", base / "iso" / "temp"),
+        infinibay_iso_quota_gb=values.whole("INFINIBAY_ISO_QUOTA_GB", 500, 1, 1_000_000),
         libvirt_network_name=values.name("LIBVIRT_NETWORK_NAME", "default"),
         default_admin_email=values.matching("DEFAULT_ADMIN_EMAIL", "admin@example.com", _EMAIL, "an e-mail address"),
         default_admin_password=values.optional("DEFAULT_ADMIN_PASSWORD"),

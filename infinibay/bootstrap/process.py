@@ -11,6 +11,7 @@ from typing import Literal
 
 from infinibay import metrics
 from infinibay.bootstrap.foundation import Foundation, foundation
+from infinibay.bootstrap.isos import iso_parts
 from infinibay.bootstrap.machines import MachineParts, machine_parts
 from infinibay.bootstrap.services import Live, build_services
 from infinibay.db.live import LivePump, new_feed
@@ -46,7 +47,7 @@ async def running(settings: Settings, role: Role, faults: FaultPoints | None = N
         await _first_start(base, passwords)
         live = await _live(base, stack)
         _watch_loop(stack)
-        parts = machine_parts(base)
+        parts, media = machine_parts(base), iso_parts(settings, base.database)
         engine = _engine(base, parts, live, role, faults)
         await engine.start()
         stack.push_async_callback(engine.stop)
@@ -54,9 +55,11 @@ async def running(settings: Settings, role: Role, faults: FaultPoints | None = N
             worker = HostWorker(base.database, engine, parts.keeper, base.host.id)
             await worker.start()
             stack.push_async_callback(worker.stop)
+            media.keeper.start()
+            stack.push_async_callback(media.keeper.stop)
         yield Product(
             settings=settings,
-            services=build_services(base, parts, engine, live, passwords),
+            services=build_services(base, parts, media, engine, live, passwords),
             readiness=Readiness(base.database, base.hypervisor, base.host.id),
         )
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from infinibay.bootstrap.diagnosis import serving_doctor
 from infinibay.bootstrap.foundation import Foundation
+from infinibay.bootstrap.isos import IsoParts
 from infinibay.bootstrap.machines import MachineParts
 from infinibay.db import rows
 from infinibay.events.feed import Feed
@@ -46,12 +47,17 @@ class Live:
 
 
 def build_services(
-    base: Foundation, parts: MachineParts, engine: OperationEngine, live: Live, passwords: Passwords
+    base: Foundation,
+    parts: MachineParts,
+    media: IsoParts,
+    engine: OperationEngine,
+    live: Live,
+    passwords: Passwords,
 ) -> Services:
     """Wires the services to the adapters."""
     settings, database = base.settings, base.database
     key = token_key(settings.tokenkey, base.vault)
-    planner = Planner(build_validation(base), parts.definition, base.host.id)
+    planner = Planner(build_validation(base, media), parts.definition, base.host.id)
     creation = CreateMachine(database, engine, planner, parts.secrets, base.host.id)
     machines = MachineService(
         database,
@@ -72,6 +78,8 @@ def build_services(
         templates=TemplateService(database),
         template_categories=TemplateCategoryService(database),
         machine_states=MachineStates(database, live.feed),
+        isos=media.service,
+        iso_uploads=media.uploads,
         operations=OperationsService(database, engine, live.feed),
         events=EventsService(database, live.feed),
         streams=Streams(database, live.stays),
@@ -82,13 +90,13 @@ def build_services(
     )
 
 
-def build_validation(base: Foundation) -> Validation:
+def build_validation(base: Foundation, media: IsoParts) -> Validation:
     """The checks of createMachine."""
     settings = base.settings
     return Validation(
         base.database,
         base.hypervisor,
-        iso_dir=settings.infinibay_iso_dir,
+        library=media.library,
         pool_name=settings.infinibay_storage_pool_name,
         network=settings.libvirt_network_name,
         wanted_type=settings.infinibay_domain_type,

@@ -90,7 +90,7 @@ def coded(error: GraphQLError) -> GraphQLError:
 def _told(error: GraphQLError) -> tuple[str, dict[str, Any]]:
     cause = _cause(error)
     if isinstance(cause, InfinibayError):
-        return _explained(cause)
+        return explained(cause)
     if (code := _REQUESTS.get(type(cause))) is not None:
         return error.message, {"code": code}
     if isinstance(error, GraphQLSyntaxError):
@@ -113,7 +113,8 @@ def _cause(error: GraphQLError) -> Exception | None:
     return cause if isinstance(cause, Exception) else None
 
 
-def _explained(error: InfinibayError) -> tuple[str, dict[str, Any]]:
+def explained(error: InfinibayError) -> tuple[str, dict[str, Any]]:
+    """The message and extensions of an error of ours, as a client may see them."""
     if error.code == INTERNAL and not isinstance(error, HypervisorError):
         return masked(error)
     extensions: dict[str, Any] = {"code": error.code}

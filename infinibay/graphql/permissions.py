@@ -25,6 +25,19 @@ RULES: dict[str, Rule] = {
     "Mutation.destroyDepartment": Rule.ADMIN,
     # host
     "Query.hostReport": Rule.ADMIN,
+    "Query.checkSystemReadiness": Rule.ADMIN,
+    # isos
+    "Query.availableISOs": Rule.ADMIN,
+    "Query.allISOs": Rule.ADMIN,
+    "Query.checkISOStatus": Rule.ADMIN,
+    "Query.checkMultipleOSAvailability": Rule.ADMIN,
+    "Query.getSupportedOSTypes": Rule.USER,
+    "Mutation.registerISO": Rule.ADMIN,
+    "Mutation.removeISO": Rule.ADMIN,
+    "Mutation.setDefaultISO": Rule.ADMIN,
+    "Mutation.validateISO": Rule.ADMIN,
+    "Mutation.calculateISOChecksum": Rule.ADMIN,
+    "Mutation.syncISOs": Rule.ADMIN,
     # machines
     "Query.machine": Rule.USER,
     "Query.machines": Rule.USER,

@@ -1,11 +1,12 @@
 """The answers of mutations as they are kept under an idempotency key, and made again from it.
 
-Machines, operations, users, templates and categories are kept by id and shown as they are now; everything else is small
-and kept whole.
+Machines, operations, users, templates, categories and media are kept by id and shown as they are now; everything else
+is small and kept whole.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import strawberry
@@ -15,6 +16,7 @@ from infinibay.graphql.auth_users.types import UserType
 from infinibay.graphql.common import SuccessType
 from infinibay.graphql.context import Context
 from infinibay.graphql.departments.types import DepartmentType
+from infinibay.graphql.isos.types import ISO
 from infinibay.graphql.machines.types import CommandExecutionResponseType, Machine
 from infinibay.graphql.operations.types import Operation
 from infinibay.graphql.scalars import DateTimeISO, print_moment, read_moment
@@ -26,13 +28,14 @@ _BY_ID: dict[type, str] = {
     UserType: "user",
     MachineTemplateType: "template",
     MachineTemplateCategoryType: "category",
+    ISO: "iso",
 }
 
 
 def frozen(result: object) -> dict[str, Any]:
     """JSON without secrets. Raises InfinibayError for a type that has no way to be kept yet."""
     match result:
-        case Machine() | Operation() | UserType() | MachineTemplateType() | MachineTemplateCategoryType():
+        case Machine() | Operation() | UserType() | MachineTemplateType() | MachineTemplateCategoryType() | ISO():
             return {_BY_ID[type(result)]: str(result.id)}
         case DepartmentType():
             return {"department": {**strawberry.asdict(result), "created_at": print_moment(result.created_at)}}
@@ -40,7 +43,7 @@ def frozen(result: object) -> dict[str, Any]:
             return {"success": strawberry.asdict(result)}
         case CommandExecutionResponseType():
             return {"command": strawberry.asdict(result)}
-        case bool() | int():
+        case bool() | int() | str():
             return {"value": result}
         case _:
             raise InfinibayError(f"An answer of type {type(result).__name__} can't be kept")
@@ -50,7 +53,7 @@ async def thawed(context: Context, outcome: dict[str, Any]) -> object:
     """The answer that `frozen` took. NotFound when what is kept by id is gone meanwhile."""
     ((kind, kept),) = outcome.items()
     match kind:
-        case "machine" | "operation" | "user" | "template" | "category":
+        case _ if kind in _SHOWN:
             return await _as_it_is(context, kind, kept)
         case "department":
             return DepartmentType(**{**kept, "created_at": DateTimeISO(read_moment(kept["created_at"]))})
@@ -63,20 +66,46 @@ async def thawed(context: Context, outcome: dict[str, Any]) -> object:
 
 
 async def _as_it_is(context: Context, kind: str, kept: str) -> object:
-    services, caller = context.services, context.caller
-    match kind:
-        case "machine":
-            if machine := await services.machines.find(caller, kept):
-                return Machine.from_row(machine, context.graphic_host)
-        case "operation":
-            if operation := await services.operations.find(caller, kept):
-                return Operation.from_row(operation)
-        case "user":
-            return UserType.from_row(await services.users.find(kept))
-        case "template":
-            if template := await services.templates.find(kept):
-                return MachineTemplateType.from_result(template)
-        case "category":
-            if category := await services.template_categories.find(kept):
-                return MachineTemplateCategoryType.from_result(category)
-    raise NotFound(f"The {kind} of the first answer is gone")
+    shown = await _SHOWN[kind](context, kept)
+    if shown is None:
+        raise NotFound(f"The {kind} of the first answer is gone")
+    return shown
+
+
+async def _machine(context: Context, kept: str) -> object | None:
+    machine = await context.services.machines.find(context.caller, kept)
+    return Machine.from_row(machine, context.graphic_host) if machine else None
+
+
+async def _operation(context: Context, kept: str) -> object | None:
+    operation = await context.services.operations.find(context.caller, kept)
+    return Operation.from_row(operation) if operation else None
+
+
+async def _user(context: Context, kept: str) -> object | None:
+    return UserType.from_row(await context.services.users.find(kept))
+
+
+async def _template(context: Context, kept: str) -> object | None:
+    template = await context.services.templates.find(kept)
+    return MachineTemplateType.from_result(template) if template else None
+
+
+async def _category(context: Context, kept: str) -> object | None:
+    category = await context.services.template_categories.find(kept)
+    return MachineTemplateCategoryType.from_result(category) if category else None
+
+
+async def _iso(context: Context, kept: str) -> object | None:
+    iso = await context.services.isos.find(kept)
+    return ISO.from_result(iso) if iso else None
+
+
+_SHOWN: dict[str, Callable[[Context, str], Awaitable[object | None]]] = {
+    "machine": _machine,
+    "operation": _operation,
+    "user": _user,
+    "template": _template,
+    "category": _category,
+    "iso": _iso,
+}

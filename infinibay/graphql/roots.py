@@ -9,6 +9,8 @@ from infinibay.graphql.auth_users.queries import UserQueries
 from infinibay.graphql.departments.mutations import DepartmentMutations
 from infinibay.graphql.departments.queries import DepartmentQueries
 from infinibay.graphql.host.queries import HostQueries
+from infinibay.graphql.isos.mutations import IsoMutations
+from infinibay.graphql.isos.queries import IsoQueries
 from infinibay.graphql.machines.mutations import MachineMutations, PowerMutations
 from infinibay.graphql.machines.queries import MachineQueries
 from infinibay.graphql.machines.subscriptions import MachineSubscriptions
@@ -19,10 +21,19 @@ from infinibay.graphql.templates.mutations import TemplateMutations
 from infinibay.graphql.templates.queries import TemplateQueries
 
 Query = merge_types(
-    "Query", (UserQueries, DepartmentQueries, HostQueries, MachineQueries, OperationQueries, TemplateQueries)
+    "Query",
+    (UserQueries, DepartmentQueries, HostQueries, IsoQueries, MachineQueries, OperationQueries, TemplateQueries),
 )
 Mutation = merge_types(
     "Mutation",
-    (UserMutations, DepartmentMutations, MachineMutations, PowerMutations, OperationMutations, TemplateMutations),
+    (
+        UserMutations,
+        DepartmentMutations,
+        IsoMutations,
+        MachineMutations,
+        PowerMutations,
+        OperationMutations,
+        TemplateMutations,
+    ),
 )
 Subscription = merge_types("Subscription", (MachineSubscriptions, OperationSubscriptions))

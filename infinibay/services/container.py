@@ -11,6 +11,8 @@ from infinibay.services.doctor import Doctor
 from infinibay.services.events import EventsService
 from infinibay.services.figures import FiguresService
 from infinibay.services.idempotency import IdempotencyService
+from infinibay.services.isos.service import IsoService
+from infinibay.services.isos.uploads import IsoUploads
 from infinibay.services.machines.service import MachineService
 from infinibay.services.machines.states import MachineStates
 from infinibay.services.operations import OperationsService
@@ -32,6 +34,8 @@ class Services:
     departments: DepartmentService
     templates: TemplateService
     template_categories: TemplateCategoryService
+    isos: IsoService
+    iso_uploads: IsoUploads
     operations: OperationsService
     events: EventsService
     streams: Streams

@@ -14,7 +14,7 @@ from starlette.types import Lifespan
 from infinibay.graphql.schema import build
 from infinibay.services.container import Services
 from infinibay.settings import Settings
-from infinibay.web import health, metrics
+from infinibay.web import health, metrics, uploads
 from infinibay.web.graphql_endpoint import GraphQLEndpoint
 from infinibay.web.middleware import RequestMiddleware
 from infinibay.web.pages import Page
@@ -27,8 +27,8 @@ _CORS_SECONDS = 600
 def create_app(
     services: Services, settings: Settings, readiness: health.Readiness, lifespan: Lifespan[Starlette] | None = None
 ) -> Starlette:
-    """GraphQL over HTTP and WebSockets, its page, health and figures. Raises InfinibayError when a root field has no
-    rule."""
+    """GraphQL over HTTP and WebSockets, its page, uploads, health and figures. Raises InfinibayError when a root field
+    has no rule."""
     endpoint = GraphQLEndpoint(build(), services, settings.graphic_host, settings.allowed_origins)
     page = Page(endpoint)
     return Starlette(
@@ -38,6 +38,7 @@ def create_app(
             page.files(),
             *health.routes(readiness),
             *metrics.routes(services.figures),
+            *uploads.routes(services),
         ],
         middleware=[Middleware(RequestMiddleware), *_cors(settings.allowed_origins)],
         exception_handlers={HTTPException: _refused},
@@ -54,9 +55,9 @@ def _cors(origins: tuple[str, ...]) -> list[Middleware]:
             CORSMiddleware,
             allow_origins=list(origins),
             allow_credentials="*" not in origins,
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "POST", "HEAD", "PATCH", "DELETE"],
             allow_headers=["*"],
-            expose_headers=["x-request-id"],
+            expose_headers=["x-request-id", *uploads.HEADERS],
             max_age=_CORS_SECONDS,
         )
     ]

@@ -15,6 +15,7 @@ from argon2 import PasswordHasher
 from starlette.types import ASGIApp
 
 from infinibay.bootstrap.diagnosis import serving_doctor
+from infinibay.bootstrap.isos import iso_parts
 from infinibay.core.access import Principal, Role
 from infinibay.db import departments, rows
 from infinibay.db.client import Database, EngineOptions
@@ -143,6 +144,7 @@ async def running_api(url: str, base: Path, *, origins: tuple[str, ...] = ()) ->
     credentials = Credentials(passwords, LoginThrottle())
     accounts = AccountService(database, passwords, base / "first-admin")
     feed, stays = new_feed(), Stays()
+    media = iso_parts(settings, database)
     pump = LivePump(database, url, feed, stays)
     await pump.start()
     services = Services(
@@ -153,6 +155,8 @@ async def running_api(url: str, base: Path, *, origins: tuple[str, ...] = ()) ->
         departments=DepartmentService(database, remove_department(database)),
         templates=TemplateService(database),
         template_categories=TemplateCategoryService(database),
+        isos=media.service,
+        iso_uploads=media.uploads,
         operations=cast("OperationsService", operations),
         events=EventsService(database, feed),
         streams=Streams(database, stays),

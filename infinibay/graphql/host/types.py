@@ -7,6 +7,7 @@ from typing import TypeAlias
 import strawberry
 
 from infinibay.services import doctor
+from infinibay.services.isos import service
 
 CheckState: TypeAlias = doctor.CheckState
 strawberry.enum(CheckState)
@@ -24,3 +25,16 @@ class HostCheck:
     @classmethod
     def from_result(cls, check: doctor.HostCheck) -> HostCheck:
         return cls(name=check.name, state=check.state, evidence=check.evidence, remedy=check.remedy)
+
+
+@strawberry.type
+class SystemReadiness:
+    """Systems in capitals, in the order of `getSupportedOSTypes`."""
+
+    ready: bool
+    available_os: list[str] = strawberry.field(name="availableOS")
+    missing_os: list[str] = strawberry.field(name="missingOS")
+
+    @classmethod
+    def from_result(cls, found: service.SystemReadiness) -> SystemReadiness:
+        return cls(ready=found.ready, available_os=list(found.available), missing_os=list(found.missing))

@@ -76,7 +76,8 @@ class FirstBootScriptInputType:
 
 @strawberry.input
 class CreateMachineInputType:
-    """Either a template or all three custom sizes, in GB. An empty `departmentId` means the department Default."""
+    """Either a template or all three custom sizes, in GB. An empty `departmentId` means the department Default. Without
+    an `isoId` the system's own medium is taken."""
 
     name: str
     os: MachineOs
@@ -89,6 +90,7 @@ class CreateMachineInputType:
     custom_ram: int | None = strawberry.UNSET
     custom_storage: int | None = strawberry.UNSET
     pci_bus: str | None = None
+    iso_id: strawberry.ID | None = strawberry.UNSET
     applications: list[MachineApplicationInputType] = strawberry.field(default_factory=list)
     first_boot_scripts: list[FirstBootScriptInputType] = strawberry.field(default_factory=list)
 
@@ -105,6 +107,7 @@ class CreateMachineInputType:
             custom_ram=given(self.custom_ram),
             custom_storage=given(self.custom_storage),
             pci_bus=self.pci_bus or None,
+            iso_id=optional_id(given(self.iso_id)),
             applications=tuple(one.to_request() for one in self.applications),
             first_boot_scripts=tuple(one.to_request() for one in self.first_boot_scripts),
         )

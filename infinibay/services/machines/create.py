@@ -11,7 +11,7 @@ from uuid import uuid4
 from infinibay.core import naming
 from infinibay.core.access import Principal
 from infinibay.core.machine_status import MachineStatus
-from infinibay.db import events, machines, rows, templates
+from infinibay.db import events, isos, machines, rows, templates
 from infinibay.db.client import Database
 from infinibay.errors import BadUserInput, Conflict, FieldProblem, NotFound, UniqueViolation, WrongState
 from infinibay.operations.api import NewOperation
@@ -133,6 +133,8 @@ class CreateMachine:
         async with self._database.tx() as tx:
             if machine.template_id is not None and not await templates.hold(tx, machine.template_id):
                 raise BadUserInput(FieldProblem("templateId", "Machine template not found"))
+            if checked.iso_id is not None and not await isos.hold(tx, checked.iso_id):
+                raise BadUserInput(FieldProblem("isoId", "There is no such installation medium"))
             await machines.create(
                 tx,
                 machine,

@@ -38,6 +38,7 @@ class CreateMachineRequest:
     custom_ram: int | None = None
     custom_storage: int | None = None
     pci_bus: str | None = None
+    iso_id: str | None = None
     applications: tuple[ApplicationRequest, ...] = ()
     first_boot_scripts: tuple[ScriptRequest, ...] = ()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from infinibay.core.operating_systems import OPERATING_SYSTEMS, OperatingSystem
 from infinibay.db import departments, machines, rows, templates
 from infinibay.db.client import Database
 from infinibay.errors import FieldProblem
+from infinibay.services.isos.library import IsoLibrary
 from infinibay.services.machines.requests import CreateMachineRequest
 from infinibay.virt.api import Capabilities, Hypervisor, PoolInfo
 
@@ -39,6 +39,7 @@ class Checked:
     capabilities: Capabilities
     domain_type: str
     iso_path: Path
+    iso_id: str | None
     pool: PoolInfo | None
     sizes: Sizes = field(default_factory=lambda: Sizes(0, 0, 0))
     template_id: str | None = None
@@ -55,14 +56,14 @@ class Validation:
         database: Database,
         hypervisor: Hypervisor,
         *,
-        iso_dir: Path,
+        library: IsoLibrary,
         pool_name: str,
         network: str,
         wanted_type: str,
     ) -> None:
         self._database = database
         self._hypervisor = hypervisor
-        self._iso_dir = iso_dir
+        self._library = library
         self._pool_name = pool_name
         self._network = network
         self._wanted_type = wanted_type
@@ -70,17 +71,19 @@ class Validation:
     async def check(self, request: CreateMachineRequest) -> Checked:
         """Reads only. Raises HypervisorUnavailable or DatabaseUnavailable where an answer can't be had."""
         system = OPERATING_SYSTEMS[request.os]
-        pool, taken, department = await asyncio.gather(
+        pool, taken, department, medium = await asyncio.gather(
             self._hypervisor.storage.find_pool(self._pool_name),
             self._is_taken(request.name),
             self._department(request.department_id),
+            self._library.choice(system, request.iso_id),
         )
         checked = Checked(
             request=request,
             system=system,
             capabilities=await self._hypervisor.capabilities(),
             domain_type=await self._hypervisor.domain_type(self._wanted_type),
-            iso_path=self._iso_dir / system.iso_name,
+            iso_path=medium.path,
+            iso_id=medium.iso_id,
             pool=pool,
             department_id=department.id if department else None,
         )
@@ -89,6 +92,8 @@ class Validation:
             checked.problems.append(FieldProblem("departmentId", "Department not found"))
         await self._check_sizes(checked)
         await self._check_extras(checked)
+        if medium.problem is not None:
+            checked.problems.append(medium.problem)
         await self._check_host(checked)
         return checked
 
@@ -193,17 +198,6 @@ class Validation:
                 )
 
     async def _check_host(self, checked: Checked) -> None:
-        path = checked.iso_path
-        if not path.is_file():
-            checked.problems.append(
-                FieldProblem(
-                    "os",
-                    f"There is no installation medium for {checked.system.title}",
-                    remedy=f"Put its ISO into the ISO directory as {path.name}",
-                )
-            )
-        elif not os.access(path, os.R_OK):
-            checked.problems.append(FieldProblem("os", f"The installation medium {path.name} can't be read"))
         if checked.system.tpm and checked.domain_type != "test" and not checked.capabilities.tpm:
             checked.problems.append(
                 FieldProblem(

@@ -1,0 +1,196 @@
+"""The library: rows that tell the truth about the files of the ISO directory, however those got there."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from infinibay.core.iso_recognition import Recognized
+from infinibay.core.isos import default_of, defaults, system_of_name
+from infinibay.core.operating_systems import OperatingSystem
+from infinibay.db import events, isos, rows
+from infinibay.db.client import Database
+from infinibay.errors import FieldProblem, UniqueViolation
+from infinibay.host.iso_directory import IsoDirectory
+from infinibay.log import get_logger
+from infinibay.services.isos.recognition import NoMedium, recognized
+
+log = get_logger(__name__)
+
+MISSING = "The file is missing"
+UNKNOWN = "It says nothing of a system that is known here"
+
+
+@dataclass(frozen=True)
+class IsoView:
+    """A medium, and whether its system is installed from it unless another is asked for."""
+
+    row: rows.Iso
+    is_default: bool
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a new machine is installed from: the file's path, its row if there is one, or what is wrong."""
+
+    path: Path
+    iso_id: str | None = None
+    problem: FieldProblem | None = None
+
+
+class IsoLibrary:
+    """Files are the truth. A file whose content names a system that can be installed has a row, and so has
+    `<os>.iso`, whose name says it; anything else in the directory is left alone."""
+
+    def __init__(self, database: Database, directory: IsoDirectory) -> None:
+        self._database = database
+        self.directory = directory
+        # One change of files and rows at a time; another process meets the database's own constraints.
+        self.changing = asyncio.Lock()
+        self._strangers: dict[str, tuple[str, str]] = {}
+
+    @property
+    def strangers(self) -> dict[str, str]:
+        """Files that are no media, each with the reason, as the last `sync` found them."""
+        return {name: reason for name, (_, reason) in sorted(self._strangers.items())}
+
+    async def sync(self) -> None:
+        """Compares files and rows; what is new or changed is looked into, what vanished is marked."""
+        async with self.changing:
+            files = await asyncio.to_thread(self.directory.scan)
+            known = {row.filename: row for row in await isos.all_by_name(self._database)}
+            for row in known.values():
+                if row.filename not in files and row.problem != MISSING:
+                    await self._miss(row)
+            for name in self._strangers.keys() - files.keys():
+                del self._strangers[name]
+            for name, (stamp, size) in files.items():
+                before = known.get(name)
+                is_new = before is None or before.stamp != stamp
+                if is_new and self._strangers.get(name, ("",))[0] != stamp:
+                    await self._look(name, stamp, size, before)
+
+    async def views(self) -> list[IsoView]:
+        """All media by name, as the files are now."""
+        await self.sync()
+        return viewed(await isos.all_by_name(self._database))
+
+    async def choice(self, system: OperatingSystem, iso_id: str | None) -> Choice:
+        """The medium of a new machine: the one that is asked for, or the system's own."""
+        await self.sync()
+        found = await isos.all_by_name(self._database)
+        if iso_id is None:
+            row, field = default_of(found, system.name), "os"
+        else:
+            row, field = next((one for one in found if one.id == iso_id), None), "isoId"
+        if row is None:
+            problem = (
+                _none_for(system) if iso_id is None else FieldProblem(field, "There is no such installation medium")
+            )
+            return Choice(self.directory.path(system.iso_name), problem=problem)
+        path = self.directory.path(row.filename)
+        if row.os != system.name:
+            return Choice(path, problem=FieldProblem(field, f"{row.filename} holds no {system.title}"))
+        if row.problem is not None:
+            message = f"The installation medium {row.filename} can't be used. {row.problem}"
+            return Choice(path, problem=FieldProblem(field, message, remedy="Put a whole one into its place"))
+        return Choice(path, row.id)
+
+    async def digest(self, name: str) -> tuple[str, str]:
+        """Stamp and SHA-256 of a file; a cancelled caller ends the reading. Raises NotFound or HostFailure."""
+        stopped = threading.Event()
+        try:
+            return await asyncio.to_thread(self.directory.digest, name, lambda: not stopped.is_set())
+        finally:
+            stopped.set()
+
+    async def keep(self, name: str, found: Recognized, *, sha256: str | None, actor_id: str | None) -> rows.Iso | None:
+        """Writes the row of a file that was looked into; None when the file is gone."""
+        status = await asyncio.to_thread(self.directory.stamp, name)
+        if status is None:
+            return None
+        values = _values(found, found.system, status, sha256, found.problem)
+        return await self._put(name, values, actor_id)
+
+    async def _look(self, name: str, stamp: str, size: int, row: rows.Iso | None) -> None:
+        by_name = system_of_name(name)
+        try:
+            found = await recognized(self.directory.path(name))
+        except NoMedium as error:
+            system = by_name or (row.os if row else None)
+            if system is None:
+                self._strangers[name] = (stamp, str(error))
+                log.info("isos.file_is_no_medium", reason=str(error))
+            else:
+                nothing = Recognized("", None, (), None, "", ())
+                await self._put(name, _values(nothing, system, (stamp, size), None, str(error)), None)
+            return
+        system = found.system or by_name or ""
+        if row is None and by_name is None and (found.problem or not system):
+            self._strangers[name] = (stamp, found.problem or UNKNOWN)
+            return
+        self._strangers.pop(name, None)
+        values = _values(found, system or (row.os if row else ""), (stamp, size), None, found.problem)
+        await self._put(name, values, None)
+
+    async def _put(self, name: str, values: isos.IsoValues, actor_id: str | None) -> rows.Iso:
+        try:
+            async with self._database.tx() as tx:
+                before = await isos.find_by_name(tx, name)
+                row = await isos.put(tx, name, values)
+                if before is not None and before.isDefault and before.os != row.os:
+                    await isos.release_default(tx, row.id)
+                kind = "iso.registered" if before is None else "iso.updated"
+                await tell(tx, kind, row, actor_id)
+        except UniqueViolation:
+            # Another process noticed the same file.
+            other = await isos.find_by_name(self._database, name)
+            if other is None:
+                raise
+            return other
+        return row
+
+    async def _miss(self, row: rows.Iso) -> None:
+        async with self._database.tx() as tx:
+            await isos.miss(tx, row.id, MISSING)
+            await tell(tx, "iso.updated", row, None)
+
+
+def viewed(found: Sequence[rows.Iso]) -> list[IsoView]:
+    chosen = defaults(found)
+    return [IsoView(row, row.id in chosen) for row in found]
+
+
+async def tell(tx: Database, kind: str, row: rows.Iso, actor_id: str | None) -> None:
+    """Writes the event of a change."""
+    data = {"isoId": row.id, "filename": row.filename, "os": row.os}
+    await events.append(tx, kind=kind, data=data, actor_id=actor_id)
+
+
+def _none_for(system: OperatingSystem) -> FieldProblem:
+    return FieldProblem(
+        "os",
+        f"There is no installation medium for {system.title}",
+        remedy=f"Put its ISO into the ISO directory as {system.iso_name}",
+    )
+
+
+def _values(
+    found: Recognized, system: str, status: tuple[str, int], sha256: str | None, problem: str | None
+) -> isos.IsoValues:
+    stamp, size = status
+    return isos.IsoValues(
+        os=system,
+        version=found.version,
+        editions=found.editions,
+        architecture=found.architecture,
+        label=found.label or None,
+        boots=found.boots,
+        size_bytes=size,
+        stamp=stamp,
+        sha256=sha256,
+        problem=problem,
+    )

@@ -1,0 +1,40 @@
+"""What a file holds, found out by a program of its own: an image that was made to harm reaches nothing here."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from infinibay.core.iso_recognition import Evidence, Recognized, WindowsImage, recognize
+from infinibay.errors import HostFailure
+from infinibay.host import iso_reader, process
+
+_SECONDS = 30
+
+
+class NoMedium(Exception):
+    """The file is no ISO image, or a damaged one."""
+
+
+async def recognized(path: Path) -> Recognized:
+    """What is on the image. Raises NoMedium with the reason in a sentence, or HostFailure."""
+    ended = await process.run([sys.executable, "-P", iso_reader.__file__, str(path)], seconds=_SECONDS)
+    if ended.timed_out or ended.code is None or ended.code < 0:
+        raise NoMedium("It can't be read as an ISO image")
+    if ended.code != 0:
+        raise HostFailure(f"The reader of ISO images ended with {ended.code}")
+    answer: Mapping[str, Any] = json.loads(ended.stdout)
+    if "problem" in answer:
+        raise NoMedium(answer["problem"])
+    return recognize(
+        Evidence(
+            label=answer["label"],
+            texts=answer["texts"],
+            paths=frozenset(answer["paths"]),
+            images=tuple(WindowsImage(**image) for image in answer["images"]),
+            boots=tuple(answer["boots"]),
+        )
+    )
