@@ -91,9 +91,15 @@ async def miss(db: Database, iso_id: str, problem: str) -> None:
     await db.iso.update_many(where={"id": iso_id}, data={"stamp": None, "problem": problem})
 
 
-async def set_checksum(db: Database, iso_id: str, stamp: str, sha256: str) -> bool:
-    """Keeps the checksum of the content that the stamp stands for; false when the row knows another by now."""
-    return await db.iso.update_many(where={"id": iso_id, "stamp": stamp}, data={"sha256": sha256}) > 0
+async def set_checksum(db: Database, iso_id: str, stamp: str, sha256: str) -> None:
+    """Keeps the checksum of the content that the stamp stands for, unless the row knows another by now."""
+    await db.execute_raw(
+        "UPDATE isos SET sha256 = $3, updated_at = now()"
+        " WHERE id = $1::uuid AND stamp = $2 AND sha256 IS DISTINCT FROM $3",
+        iso_id,
+        stamp,
+        sha256,
+    )
 
 
 async def verified(db: Database, iso_id: str, at: datetime, problem: str | None) -> None:

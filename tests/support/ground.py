@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -36,6 +38,7 @@ class Ground:
     user: str
     application: str
     template: str = ""
+    iso: str = ""
     category: str = ""
 
     @classmethod
@@ -57,7 +60,23 @@ class Ground:
             made = await self.product.machine()
             self.machine, self.operation = made["id"], made["operation"]
         self.template = await self._there("machine_templates", self.template, _TEMPLATE)
+        await self._restore_iso()
         self.category = await self._there("machine_template_categories", self.category, _CATEGORY)
+
+    async def _restore_iso(self) -> None:
+        """A medium that no machine has in its drive, and whose content is known already, so that nothing changes it
+        later."""
+        if await self.product.rows("SELECT 1 FROM isos WHERE id::text = %s", self.iso):
+            return
+        shutil.copy(self._medium.with_name("ubuntu.iso"), self._medium)
+        found = await self.product.ask("{ allISOs { id filename } }")
+        for one in found["allISOs"]:
+            await self.product.ask("mutation ($id: String!) { calculateISOChecksum(isoId: $id) }", {"id": one["id"]})
+        (self.iso,) = [one["id"] for one in found["allISOs"] if one["filename"] == self._medium.name]
+
+    @property
+    def _medium(self) -> Path:
+        return self.product.settings.infinibay_iso_dir / "another.iso"
 
     async def _there(self, table: str, known: str, statement: str) -> str:
         """The known row's id, or a new row's when that is gone."""
@@ -70,21 +89,26 @@ class Ground:
     def known(self, full_name: str, path: str) -> Any:
         """The value of a place; None where nothing need be there."""
         name = path.rsplit(".", maxsplit=1)[-1].rstrip("[]{}")
+        if full_name == "Mutation.registerISO":
+            return {"os": "UBUNTU", "size": self._medium.stat().st_size}.get(name, self._medium.name)
+        if full_name == "Query.checkISOStatus":
+            return "UBUNTU"
         if name in {"name", "email"}:
             return f"{uuid4()}@example.com"
         if name == "id":
             return self._id(full_name)
         if full_name == "Mutation.createUser" and name.startswith("password"):
             return _NEW_PASSWORD
+        is_new_machine = get_named_type(field_of(full_name).type).name in {"Machine", "MachinePlan"}
         sample = machine_input()
         values = {
             "machineId": self.machine if "[]" not in path and "filter" not in path else None,
             "userId": self.user if "filter" not in path else None,
             "operationId": self.operation,
+            "isoId": self.iso if not is_new_machine else None,
             "applicationId": self.application,
             "departmentId": self.department if full_name == "Mutation.moveMachine" else None,
         }
-        is_new_machine = get_named_type(field_of(full_name).type).name in {"Machine", "MachinePlan"}
         return values.get(name, sample.get(name) if is_new_machine and path.startswith("input.") else None)
 
     def _id(self, full_name: str) -> str:

@@ -29,6 +29,7 @@ from infinibay.settings import Settings
 from infinibay.web.app import create_app
 from tests.support.api import quick_passwords
 from tests.support.databases import settings_below
+from tests.support.iso_layouts import ubuntu_iso
 from tests.support.sockets import served
 from tests.support.twin import twin_uri
 from tests.support.wait import until
@@ -154,7 +155,7 @@ def logged_to(file: Path) -> Iterator[None]:
 async def whole(url: str, base: Path) -> AsyncIterator[Whole]:
     """Runs the product below a base directory and over a migrated database; it logs into `server.log`."""
     (base / "iso").mkdir()
-    (base / "iso" / "ubuntu.iso").write_bytes(b"medium")
+    ubuntu_iso(base / "iso" / "ubuntu.iso")
     settings = settings_below(
         base,
         DATABASE_URL=url,

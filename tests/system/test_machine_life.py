@@ -17,6 +17,7 @@ from infinibay.core import naming
 from infinibay.db.embedded import EmbeddedPostgres
 from tests.support.databases import settings_below
 from tests.support.guest_iso import build_guest_iso
+from tests.support.iso_layouts import windows11_iso
 from tests.support.product import CREATE, SMALL, Product
 from tests.support.wait import until
 from tests.system.life import events_of, running_machine, serving, status_becomes
@@ -237,7 +238,7 @@ async def test_windows_11_has_its_tpm_and_secure_boot_and_leaves_neither_behind(
         "customRam",
         "customStorage",
     }
-    (product.base / "iso" / "windows11.iso").write_bytes(bytes(65536))
+    windows11_iso(product.base / "iso" / "windows11.iso")
     windows = await running_machine(product, "win", os="WINDOWS11", customRam=4, customStorage=64)
 
     assert product.virsh("domstate", windows) == "running"

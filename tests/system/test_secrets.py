@@ -20,6 +20,7 @@ import pytest
 from infinibay.db.embedded import EmbeddedPostgres
 from tests.support.databases import settings_below
 from tests.support.guest_iso import build_guest_iso
+from tests.support.iso_layouts import windows10_iso
 from tests.support.product import CREATE, EMAIL, LOGIN, Product
 
 # Twelve bytes, so that Base64 writes them alike before whatever follows.
@@ -210,14 +211,13 @@ async def _rows(product: Product) -> dict[str, str]:
 @pytest.fixture(scope="module")
 async def run() -> AsyncIterator[Run]:
     """A whole run, after which the server has stopped."""
-    iso = build_guest_iso()
     product = Product(
-        iso,
+        build_guest_iso(),
         DEFAULT_ADMIN_PASSWORD=GIVEN["administrator's password"],
         TOKENKEY=GIVEN["signing key"],
         INFINIBAY_LOG_LEVEL="DEBUG",
     )
-    shutil.copy(iso, product.base / "iso" / "windows10.iso")
+    windows10_iso(product.base / "iso" / "windows10.iso")
     made = Run(product)
     try:
         with _command_lines(made.command_lines):

@@ -26,13 +26,13 @@ class IsoQueries:
     @strawberry.field
     async def checkISOStatus(self, info: Info, os: str) -> ISOStatus:
         """Whether a machine with the system can be made without naming a medium."""
-        (status,) = await info.context.services.isos.statuses([os])
+        (status,) = await info.context.services.isos.statuses([os], "os")
         return ISOStatus.from_result(status)
 
     @strawberry.field
     async def checkMultipleOSAvailability(self, info: Info, os_list: list[str]) -> list[ISOAvailabilityMap]:
         """The same for several systems, in their order."""
-        found = await info.context.services.isos.statuses(os_list)
+        found = await info.context.services.isos.statuses(os_list, "osList")
         return [ISOAvailabilityMap.from_result(status) for status in found]
 
     @strawberry.field

@@ -67,14 +67,14 @@ class IsoService:
     async def find(self, iso_id: str) -> IsoView | None:
         return next((view for view in await self._library.views() if view.row.id == iso_id), None)
 
-    async def statuses(self, words: Sequence[str]) -> Sequence[SystemStatus]:
-        """How it stands with each system that is named. Raises BadUserInput for a word that is none."""
-        systems = [_known_system(word, "os") for word in words]
+    async def statuses(self, words: Sequence[str], field: str) -> Sequence[SystemStatus]:
+        """How it stands with each system that is named. Raises BadUserInput, of the field, for a word that is none."""
+        systems = [_known_system(word, field) for word in words]
         own = {view.row.os: view for view in await self._library.views() if view.is_default}
         return [_status(system, own.get(system)) for system in systems]
 
     async def readiness(self) -> SystemReadiness:
-        found = await self.statuses(tuple(OPERATING_SYSTEMS))
+        found = await self.statuses(tuple(OPERATING_SYSTEMS), "os")
         return SystemReadiness(
             available=tuple(status.system for status in found if status.available),
             missing=tuple(status.system for status in found if not status.available),
@@ -148,12 +148,15 @@ class IsoService:
         except (NoMedium, NotFound) as error:
             await isos.verified(self._database, row.id, datetime.now(UTC), str(error))
             return False
-        if row.sha256 is None and not await isos.set_checksum(self._database, row.id, stamp, sha256):
+        if stamp != row.stamp:
             return False
-        same = row.sha256 in (None, sha256)
+        if row.sha256 is None:
+            await isos.set_checksum(self._database, row.id, stamp, sha256)
         problem = row.problem if row.problem != _CHANGED else None
-        await isos.verified(self._database, row.id, datetime.now(UTC), problem if same else _CHANGED)
-        return same and problem is None
+        if row.sha256 not in (None, sha256):
+            problem = _CHANGED
+        await isos.verified(self._database, row.id, datetime.now(UTC), problem)
+        return problem is None
 
     async def checksum(self, iso_id: str) -> str:
         """The SHA-256 of the file as it is now. Raises NotFound, or Conflict when the file is missing."""
