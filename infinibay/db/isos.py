@@ -8,6 +8,9 @@ from datetime import datetime
 from infinibay.db import rows
 from infinibay.db.client import Database
 
+# Any number that no other part uses.
+_TURN = 0x49534F
+
 
 @dataclass(frozen=True)
 class IsoValues:
@@ -47,8 +50,13 @@ async def without_checksum(db: Database) -> list[rows.Iso]:
     return await db.iso.find_many(where={"sha256": None, "NOT": [{"stamp": None}]}, order={"createdAt": "asc"})
 
 
+async def take_turns(tx: Database) -> None:
+    """Changes of the library, of whatever process, wait for each other until their transactions end."""
+    await tx.query_raw("SELECT 1 AS turn FROM pg_advisory_xact_lock($1::bigint)", _TURN)
+
+
 async def put(tx: Database, filename: str, values: IsoValues) -> rows.Iso:
-    """Writes what is known of a file, new or not. Raises UniqueViolation when another process writes it at once."""
+    """Writes what is known of a file, new or not."""
     return await tx.iso.upsert(
         where={"filename": filename},
         data={
@@ -109,7 +117,6 @@ async def verified(db: Database, iso_id: str, at: datetime, problem: str | None)
 
 async def choose(tx: Database, row: rows.Iso) -> None:
     """Makes it the chosen medium of its system, in place of any other."""
-    await tx.query_raw("SELECT 1 FROM isos WHERE os = $1 ORDER BY id FOR UPDATE", row.os)
     await tx.iso.update_many(
         where={"os": row.os, "isDefault": True, "NOT": [{"id": row.id}]}, data={"isDefault": False}
     )

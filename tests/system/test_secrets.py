@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import shutil
 import stat
 import threading
 from collections.abc import AsyncIterator, Iterator

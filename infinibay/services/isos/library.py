@@ -13,7 +13,7 @@ from infinibay.core.isos import default_of, defaults, system_of_name
 from infinibay.core.operating_systems import OperatingSystem
 from infinibay.db import events, isos, rows
 from infinibay.db.client import Database
-from infinibay.errors import FieldProblem, UniqueViolation
+from infinibay.errors import FieldProblem
 from infinibay.host.iso_directory import IsoDirectory
 from infinibay.log import get_logger
 from infinibay.services.isos.recognition import NoMedium, recognized
@@ -137,24 +137,23 @@ class IsoLibrary:
         await self._put(name, values, None)
 
     async def _put(self, name: str, values: isos.IsoValues, actor_id: str | None) -> rows.Iso:
-        try:
-            async with self._database.tx() as tx:
-                before = await isos.find_by_name(tx, name)
-                row = await isos.put(tx, name, values)
-                if before is not None and before.isDefault and before.os != row.os:
-                    await isos.release_default(tx, row.id)
-                kind = "iso.registered" if before is None else "iso.updated"
-                await tell(tx, kind, row, actor_id)
-        except UniqueViolation:
-            # Another process noticed the same file.
-            other = await isos.find_by_name(self._database, name)
-            if other is None:
-                raise
-            return other
+        async with self._database.tx() as tx:
+            await isos.take_turns(tx)
+            before = await isos.find_by_name(tx, name)
+            # Another process may have looked into the same file meanwhile.
+            if before is not None and before.stamp == values.stamp and values.sha256 in (None, before.sha256):
+                return before
+            row = await isos.put(tx, name, values)
+            if before is not None and before.isDefault and before.os != row.os:
+                await isos.release_default(tx, row.id)
+            await tell(tx, "iso.registered" if before is None else "iso.updated", row, actor_id)
         return row
 
     async def _miss(self, row: rows.Iso) -> None:
         async with self._database.tx() as tx:
+            await isos.take_turns(tx)
+            if (present := await isos.find(tx, row.id)) is None or present.stamp != row.stamp:
+                return
             await isos.miss(tx, row.id, MISSING)
             await tell(tx, "iso.updated", row, None)
 

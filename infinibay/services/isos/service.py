@@ -110,7 +110,8 @@ class IsoService:
     async def choose(self, principal: Principal | None, iso_id: str) -> IsoView:
         """Makes it the medium that its system is installed from. Raises NotFound, or Conflict when it can't be used."""
         async with self._database.tx() as tx:
-            row = await isos.lock(tx, iso_id)
+            await isos.take_turns(tx)
+            row = await isos.find(tx, iso_id)
             if row is None:
                 raise _absent()
             if row.problem is not None:
@@ -124,6 +125,7 @@ class IsoService:
         """Removes row and file. Raises NotFound, or Conflict while a machine has it in its drive."""
         directory = self._library.directory
         async with self._library.changing, self._database.tx() as tx:
+            await isos.take_turns(tx)
             row = await isos.lock(tx, iso_id)
             if row is None:
                 raise _absent()
