@@ -1,0 +1,424 @@
+"""Media over HTTP: into place only when whole and recognised, and whatever way they came in the same bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from infinibay.core.access import Principal, Role
+from infinibay.errors import NoSpace
+from infinibay.host.iso_directory import IsoDirectory
+from infinibay.host.upload_parts import UploadParts
+from infinibay.services.isos.library import IsoLibrary
+from infinibay.services.isos.uploads import KEPT_SECONDS, IsoUploads
+from tests.support.databases import fresh_database
+from tests.support.library import Shelf, opened_shelf
+from tests.support.iso_layouts import fedora_iso, linux_iso, ubuntu_iso, windows11_iso
+from tests.support.scale import count
+from tests.support.sockets import served
+from tests.support.uploading import BOUNDARY, Uploader, form, told
+from tests.support.wait import until
+
+NAME = "ubuntu-24.04.1-server-amd64.iso"
+
+
+@pytest.fixture(scope="module")
+async def shelf(postgres_url: str) -> AsyncIterator[Shelf]:
+    """One library for all tests here; each begins with an empty one."""
+    async with fresh_database(postgres_url) as url, opened_shelf(url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def admin(shelf: Shelf) -> AsyncIterator[Uploader]:
+    await _emptied(shelf)
+    async with served(shelf.api.app) as url, httpx.AsyncClient(base_url=url, timeout=60) as client:
+        yield Uploader(shelf, client)
+
+
+@pytest.fixture(scope="module")
+def medium(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Three megabytes, so that an upload is written in several pieces."""
+    return ubuntu_iso(tmp_path_factory.mktemp("media") / "x", extra=3_000_000).read_bytes()
+
+
+async def _emptied(shelf: Shelf) -> None:
+    for file in shelf.files():
+        (shelf.folder / file).unlink()
+    await shelf.api.database.iso.delete_many()
+
+
+async def test_a_form_as_existing_dashboards_send_it(shelf: Shelf, admin: Uploader, medium: bytes) -> None:
+    answer = await admin.form(form(medium, {"os": "ubuntu"}))
+    row = await shelf.one(NAME)
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"message": "ISO uploaded", "bytesReceived": len(medium), "fileName": NAME, "os": "ubuntu", "isoId": row["id"]},
+    )
+    assert row["checksum"] == hashlib.sha256(medium).hexdigest()
+    assert shelf.files() == [NAME]
+    assert (shelf.folder / NAME).read_bytes() == medium
+    assert (shelf.folder / NAME).stat().st_mode & 0o777 == 0o644
+    actors = await shelf.api.database.event.find_many(where={"kind": "iso.registered"})
+    assert actors[-1].actorId == shelf.api.users[Role.ADMIN].id
+    entries = await shelf.api.database.auditentry.find_many(where={"action": "isoUpload"})
+    assert [entry.result for entry in entries][-1] == "ok"
+
+
+async def test_the_fields_of_a_form_come_in_any_order(shelf: Shelf, admin: Uploader, medium: bytes) -> None:
+    assert (await admin.form(form(medium, {"os": "UBUNTU"}, file_first=False))).status_code == 200
+    assert (await admin.form(form(medium))).status_code == 200
+    assert shelf.files() == [NAME]
+
+
+async def test_piece_by_piece_with_an_interruption(shelf: Shelf, admin: Uploader, medium: bytes) -> None:
+    place = await admin.begun(len(medium), os="ubuntu", filename="../../etc/passwd")
+    first = await admin.add(place, 0, medium[:1_000_001])
+    assert (first.status_code, first.headers["upload-offset"]) == (204, "1000001")
+    assert await shelf.all() == {}
+    assert await admin.offset(place) == 1_000_001
+    last = await admin.add(place, 1_000_001, medium[1_000_001:])
+    row = await shelf.one(NAME)
+    assert (last.status_code, last.headers["iso-id"], last.headers["iso-filename"]) == (204, row["id"], NAME)
+    assert (row["checksum"], shelf.files()) == (hashlib.sha256(medium).hexdigest(), [NAME])
+    gone = await admin.add(place, len(medium), b"")
+    assert told(gone) == (404, "There is no such upload")
+
+
+async def test_a_connection_that_is_cut_goes_on_where_it_stood(shelf: Shelf, admin: Uploader, medium: bytes) -> None:
+    place = await admin.begun(len(medium))
+    going = asyncio.Event()
+
+    async def cut() -> AsyncIterator[bytes]:
+        yield medium[:2_000_000]
+        going.set()
+        await asyncio.Event().wait()
+
+    sending = asyncio.create_task(admin.add(place, 0, cut()))
+    await going.wait()
+
+    async def written() -> bool:
+        return await admin.offset(place) > 0
+
+    await until(written, 20, "the first piece on the disk")
+    # Somebody else who continues it meanwhile is told to wait.
+    assert told(await admin.add(place, await admin.offset(place), b"x"))[0] == 423
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+
+    async def free() -> int | None:
+        offset = await admin.offset(place)
+        answer = await admin.add(place, offset, b"")
+        return offset if answer.status_code == 204 else None
+
+    offset = await until(free, 20, "the end of the cut request")
+    assert 0 < offset <= 2_000_000
+    assert (await admin.add(place, offset, medium[offset:])).status_code == 204
+    assert (await shelf.one(NAME))["checksum"] == hashlib.sha256(medium).hexdigest()
+    assert (shelf.folder / NAME).read_bytes() == medium
+
+
+async def test_another_process_goes_on_where_the_first_one_died(shelf: Shelf, admin: Uploader, medium: bytes) -> None:
+    place = await admin.begun(len(medium))
+    assert (await admin.add(place, 0, medium[:1_500_000])).status_code == 204
+    principal = shelf.api.principal(Role.ADMIN)
+    upload_id = place.rsplit("/", maxsplit=1)[-1]
+
+    async def rest() -> AsyncIterator[bytes]:
+        yield medium[1_500_000:]
+
+    await shelf.other.uploads.add(principal, upload_id, 1_500_000, rest())
+    row = await shelf.other.uploads.finish(principal, upload_id)
+    assert row.sha256 == hashlib.sha256(medium).hexdigest()
+    assert shelf.files() == [NAME]
+
+
+@settings(
+    max_examples=count(10, 100),
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(cuts=st.lists(st.integers(1, 2**21), max_size=8), pieces=st.lists(st.integers(1, 2**18), min_size=1, max_size=5))
+def test_whatever_the_chunks_the_file_and_its_checksum_are_right(
+    tmp_path: Path, cuts: list[int], pieces: list[int]
+) -> None:
+    """Requests end at the cuts, each in another process; within them the bytes come in pieces."""
+    content = os.urandom(2**21)
+    borders = sorted({0, *(cut % len(content) for cut in cuts), len(content)})
+
+    async def arriving(start: int, end: int) -> AsyncIterator[bytes]:
+        at, turn = start, 0
+        while at < end:
+            following = min(end, at + pieces[turn % len(pieces)])
+            yield content[at:following]
+            at, turn = following, turn + 1
+
+    async def upload() -> tuple[bytes, str]:
+        directory = IsoDirectory(tmp_path)
+        principal = Principal("user", Role.ADMIN, "session")
+        parts = [UploadParts(directory, 0) for _ in range(2)]
+        desks = [IsoUploads(None, IsoLibrary(None, directory), one, 10**12) for one in parts]  # type: ignore[arg-type]
+        begun = await desks[0].begin(principal, len(content), None)
+        for number, (start, end) in enumerate(pairwise(borders)):
+            await desks[number % 2].add(principal, begun.id, start, arriving(start, end))
+        part = parts[0].open(begun.id)
+        checksum = part.sha256
+        part.close()
+        written = parts[0].path(begun.id).read_bytes()
+        await desks[0].cancel(principal, begun.id)
+        return written, checksum
+
+    assert asyncio.run(upload()) == (content, hashlib.sha256(content).hexdigest())
+
+
+async def test_two_uploads_at_once_get_names_of_their_own(
+    shelf: Shelf, admin: Uploader, medium: bytes, tmp_path: Path
+) -> None:
+    other = ubuntu_iso(tmp_path / "other", extra=10_000).read_bytes()
+    answers = await asyncio.gather(*(admin.form(form(content)) for content in (medium, other, medium)))
+    assert {answer.status_code for answer in answers} == {200}
+    files = {path.name: path.read_bytes() for path in shelf.folder.glob("*.iso")}
+    assert sorted(files) == ["ubuntu-24.04.1-server-amd64-2.iso", NAME]
+    assert sorted(files.values()) == sorted([medium, other])
+    # The same content a second time is the medium that is there already.
+    assert answers[0].json()["isoId"] == answers[2].json()["isoId"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../etc/cron.d/x.iso",
+        "/etc/passwd",
+        "C:\\x.iso",
+        "x.iso\\",
+        "ubuntu.iso",
+        "",
+        ".iso",
+        "a" * 5000,
+        "\u202egpj.iso",
+    ],
+)
+async def test_the_client_s_name_becomes_no_path(shelf: Shelf, admin: Uploader, name: str) -> None:
+    ubuntu_iso(shelf.folder / "ubuntu.iso", "20.04")
+    before = (shelf.folder / "ubuntu.iso").read_bytes()
+    content = ubuntu_iso(shelf.folder.parent / "sent").read_bytes()
+    answer = await admin.form(form(content, filename=name))
+    assert answer.status_code in (200, 400)
+    assert (shelf.folder / "ubuntu.iso").read_bytes() == before
+    assert set(shelf.files()) <= {"ubuntu.iso", NAME}
+    places = {path for path in shelf.folder.parent.rglob("*") if path.is_file() and path.read_bytes() == content}
+    assert places <= {shelf.folder / NAME, shelf.folder.parent / "sent"}
+
+
+async def test_what_is_no_medium_leaves_nothing_behind(shelf: Shelf, admin: Uploader, tmp_path: Path) -> None:
+    whole = ubuntu_iso(tmp_path / "whole").read_bytes()
+    unknown = linux_iso(tmp_path / "unknown", "SOMETHING", {"README": "hello"}).read_bytes()
+    fedora = fedora_iso(tmp_path / "fedora").read_bytes()
+    cases: tuple[tuple[bytes, dict[str, str], str], ...] = (
+        (b"no image at all", {}, "It is no ISO image"),
+        (whole[:-2048], {}, f"It is cut off: it has {len(whole) - 2048} of {len(whole)} bytes"),
+        (unknown, {}, "It says nothing of a system that is known here"),
+        (fedora, {"os": "ubuntu"}, "It holds Fedora"),
+        (whole, {"os": "macos"}, "A system is one of windows10, windows11, ubuntu, fedora"),
+    )
+    for content, fields, message in cases:
+        assert told(await admin.form(form(content, fields))) == (400, message)
+        begun = await admin.begin(len(content), **fields)
+        if begun.status_code == 201:
+            begun = await admin.add(begun.headers["location"], 0, content)
+        assert told(begun) == (400, message)
+        assert shelf.files() == []
+    assert await shelf.all() == {}
+
+
+async def test_forms_that_are_none(shelf: Shelf, admin: Uploader, medium: bytes) -> None:
+    good = form(medium)
+    cases = (
+        (good[: len(good) // 2], None, "The form ends too early"),
+        (
+            form(medium).replace(b'name="file"', b'name="other"', 1),
+            None,
+            "A field of the form has more than 1000 bytes",
+        ),
+        (f"--{BOUNDARY}--\r\n".encode(), None, "The form has no file"),
+        (b"garbage", None, "The form can't be read"),
+        (good, {"content-type": "multipart/form-data"}, "The form has no boundary"),
+        (form(medium, {f"f{n}": "x" for n in range(30)}), None, "The form has more than 20 fields"),
+    )
+    for body, headers, message in cases:
+        assert told(await admin.form(body, headers)) == (400, message)
+    assert (shelf.files(), await shelf.all()) == ([], {})
+
+
+async def test_refusals_of_the_resumable_protocol(shelf: Shelf, admin: Uploader, medium: bytes) -> None:
+    for length in ("-1", "many", "", "1" * 30, "0"):
+        assert (await admin.begin(length)).status_code == 400
+    assert (await admin.begin(100 * 1000**3 + 1)).status_code == 413
+    for place in (
+        "/isoUpload/../../etc/passwd",
+        "/isoUpload/nothing",
+        f"/isoUpload/{'0' * 8}-0000-0000-0000-{'0' * 12}",
+    ):
+        assert (await admin.add(place, 0, b"x")).status_code == 404
+    place = await admin.begun(len(medium))
+    assert told(await admin.add(place, 5, medium[5:])) == (409, "The upload stands at byte 0")
+    assert (await admin.add(place, 0, medium + b"more")).status_code == 413
+    assert (await admin.cancel(place)).status_code == 204
+    assert told(await admin.cancel(place)) == (404, "There is no such upload")
+    assert shelf.files() == []
+
+
+async def test_only_administrators_upload_and_each_the_own(shelf: Shelf, admin: Uploader, medium: bytes) -> None:
+    place = await admin.begun(len(medium))
+    for role, status in ((None, 401), (Role.USER, 403)):
+        other = Uploader(shelf, admin._client, role)
+        for answer in (
+            await other.form(form(medium)),
+            await other.begin(10),
+            await other.add(place, 0, medium),
+            await other.cancel(place),
+        ):
+            assert answer.status_code == status
+        assert (await admin._client.head(place, headers=other.headers)).status_code == status
+    another = Uploader(shelf, admin._client, Role.SUPER_ADMIN)
+    assert (await another.add(place, 0, medium)).status_code == 404
+    forged = {"authorization": "Bearer forged"}
+    assert (await admin._client.post("/isoUpload", headers=forged, content=b"x")).status_code == 401
+    bare = {"authorization": admin.headers["authorization"].removeprefix("Bearer "), "upload-length": "10"}
+    assert (await admin._client.post("/isoUpload", headers=bare)).status_code == 201
+    assert await shelf.all() == {}
+
+
+async def test_a_session_that_ends_while_the_bytes_come_puts_nothing_into_place(
+    shelf: Shelf, admin: Uploader, medium: bytes
+) -> None:
+    place = await admin.begun(len(medium))
+
+    async def sent() -> AsyncIterator[bytes]:
+        yield medium[:-1]
+        await shelf.api.services.auth.revoke_sessions(shelf.api.principal(Role.ADMIN), shelf.api.users[Role.ADMIN].id)
+        yield medium[-1:]
+
+    assert (await admin.add(place, 0, sent())).status_code == 401
+    assert [file for file in shelf.files() if file.endswith(".iso")] == []
+    login = await shelf.api.services.auth.login("admin@example.com", "correct horse")
+    shelf.api.tokens[Role.ADMIN] = login.token
+
+
+async def test_the_quota_counts_what_is_there_and_what_is_to_come(shelf: Shelf, admin: Uploader) -> None:
+    gigabyte = 1000**3
+    principal = shelf.api.principal(Role.ADMIN)
+    small = _uploads(shelf, IsoDirectory(shelf.folder), quota=10 * gigabyte)
+    with (shelf.folder / "large.iso").open("wb") as file:
+        file.truncate(4 * gigabyte)
+    await small.begin(principal, 4 * gigabyte, None)
+    with pytest.raises(NoSpace, match="All media together may have 10 GB"):
+        await small.begin(principal, 3 * gigabyte, None)
+    assert len([file for file in shelf.files() if file.endswith(".part")]) == 1
+    assert (await admin.begin(99 * 1000**3)).status_code in (201, 507)
+
+
+def _uploads(shelf: Shelf, directory: IsoDirectory, *, quota: int = 10**12, reserve: int = 0) -> IsoUploads:
+    database = shelf.api.database
+    return IsoUploads(database, IsoLibrary(database, directory), UploadParts(directory, reserve), quota)
+
+
+@contextmanager
+def _small_disk(place: Path, kilobytes: int) -> Iterator[IsoDirectory]:
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(place)], check=True)
+    try:
+        yield IsoDirectory(place)
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+async def test_a_disk_that_is_full_or_gets_full(shelf: Shelf, admin: Uploader, medium: bytes, tmp_path: Path) -> None:
+    principal = shelf.api.principal(Role.ADMIN)
+    with _small_disk(tmp_path / "disk", 5000) as directory:
+        small = _uploads(shelf, directory)
+        with pytest.raises(NoSpace):
+            await small.begin(principal, 6_000_000, None)
+        begun = await small.begin(principal, len(medium), None)
+        glutton = directory.root / "glutton"
+        glutton.write_bytes(bytes(3_000_000))
+
+        async def all_of_it() -> AsyncIterator[bytes]:
+            yield medium[:1_500_000]
+            yield medium[1_500_000:]
+
+        with pytest.raises(NoSpace):
+            await small.add(principal, begun.id, 0, all_of_it())
+        kept = await small.find(principal, begun.id)
+        assert 0 < kept.offset <= 1_900_000
+        with pytest.raises(NoSpace):
+            await small.at_once(principal, len(medium), all_of_it(), lambda: None)
+        glutton.unlink()
+
+        async def rest() -> AsyncIterator[bytes]:
+            yield medium[kept.offset :]
+
+        await small.add(principal, begun.id, kept.offset, rest())
+        row = await small.finish(principal, begun.id)
+        assert (row.sha256, sorted(path.name for path in directory.root.iterdir())) == (
+            hashlib.sha256(medium).hexdigest(),
+            [".uploads", NAME],
+        )
+        assert list(directory.uploads.iterdir()) == []
+
+
+async def test_some_space_is_left_to_everybody_else(shelf: Shelf, admin: Uploader, tmp_path: Path) -> None:
+    with _small_disk(tmp_path / "disk", 5000) as directory:
+        careful = _uploads(shelf, directory, reserve=3_000_000)
+        with pytest.raises(NoSpace):
+            await careful.begin(shelf.api.principal(Role.ADMIN), 2_500_000, None)
+
+
+async def test_uploads_that_nobody_continues_are_forgotten(shelf: Shelf, admin: Uploader, medium: bytes) -> None:
+    old, fresh = await admin.begun(len(medium)), await admin.begun(len(medium))
+    await admin.add(old, 0, medium[:1000])
+    yesterday = time.time() - KEPT_SECONDS - 60
+    for file in shelf.folder.rglob(f"{old.rsplit('/', maxsplit=1)[-1]}.*"):
+        os.utime(file, (yesterday, yesterday))
+    await shelf.other.keeper.round()
+    assert (await admin.add(old, 1000, b"x")).status_code == 404
+    assert await admin.offset(fresh) == 0
+
+
+async def test_the_database_fails_when_all_has_come(shelf: Shelf, admin: Uploader, medium: bytes) -> None:
+    """The file is not in its place then, and the client may try the end again."""
+    place = await admin.begun(len(medium))
+    await shelf.api.database.execute_raw("ALTER TABLE isos RENAME TO isos_away")
+    try:
+        assert (await admin.add(place, 0, medium)).status_code == 500
+        assert [file for file in shelf.files() if file.endswith(".iso")] == []
+    finally:
+        await shelf.api.database.execute_raw("ALTER TABLE isos_away RENAME TO isos")
+    assert (await admin.add(place, len(medium), b"")).status_code == 204
+    assert shelf.files() == [NAME]
+
+
+async def test_a_windows_disc_arrives_whole(shelf: Shelf, admin: Uploader, tmp_path: Path) -> None:
+    content = windows11_iso(tmp_path / "w").read_bytes()
+    assert (await admin.form(form(content, {"os": "windows11"}))).json()["fileName"] == "windows11-22631-amd64.iso"
+
+
+async def test_other_pages_may_upload_only_when_they_are_listed(shelf: Shelf, admin: Uploader) -> None:
+    asked = {"origin": "https://other.example", "access-control-request-method": "PATCH"}
+    answer = await admin._client.options("/isoUpload", headers=asked)
+    assert "access-control-allow-origin" not in answer.headers
+    abilities = await admin._client.options("/isoUpload")
+    assert (abilities.status_code, abilities.headers["tus-version"]) == (204, "1.0.0")
