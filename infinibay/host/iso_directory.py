@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from infinibay.core.isos import SUFFIX, is_plain_name
-from infinibay.errors import HostFailure, NotFound
+from infinibay.errors import HostFailure, NoSpace, NotFound
 
 _CHUNK = 4 * 1024 * 1024
 _MOST_NAMES = 1000
@@ -38,7 +38,7 @@ class IsoDirectory:
     def scan(self) -> dict[str, tuple[str, int]]:
         """Stamp and size in bytes of each medium, by name."""
         found = {}
-        with suppress(FileNotFoundError), os.scandir(self.root) as entries:
+        with told(), suppress(FileNotFoundError), os.scandir(self.root) as entries:
             for entry in entries:
                 if is_plain_name(entry.name) and entry.is_file(follow_symlinks=False):
                     with suppress(FileNotFoundError):
@@ -55,7 +55,8 @@ class IsoDirectory:
         return (_stamp(status), status.st_size) if stat.S_ISREG(status.st_mode) else None
 
     def make_uploads(self) -> None:
-        self.uploads.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+        with told():
+            self.uploads.mkdir(mode=_FOLDER_MODE, exist_ok=True)
 
     def free(self) -> int:
         """Bytes that are free where the media lie."""
@@ -80,20 +81,22 @@ class IsoDirectory:
 
         The file keeps its old name as well, until the caller has written down the new one.
         """
-        part.chmod(_FILE_MODE)
-        for number in range(1, _MOST_NAMES):
-            name = f"{stem}{SUFFIX}" if number == 1 else f"{stem}-{number}{SUFFIX}"
-            # Unlike a rename, a link never replaces what is there.
-            with suppress(FileExistsError):
-                self.path(name).hardlink_to(part)
-                self.settle()
-                return name
+        with told():
+            part.chmod(_FILE_MODE)
+            for number in range(1, _MOST_NAMES):
+                name = f"{stem}{SUFFIX}" if number == 1 else f"{stem}-{number}{SUFFIX}"
+                # Unlike a rename, a link never replaces what is there.
+                with suppress(FileExistsError):
+                    self.path(name).hardlink_to(part)
+                    self.settle()
+                    return name
         raise HostFailure(f"There are {_MOST_NAMES} files named {stem}")
 
     def remove(self, name: str) -> None:
         """Removes a medium; one that is gone already is fine."""
-        self.path(name).unlink(missing_ok=True)
-        self.settle()
+        with told():
+            self.path(name).unlink(missing_ok=True)
+            self.settle()
 
     def settle(self) -> None:
         """Makes the names in the directory outlive a loss of power."""
@@ -102,6 +105,17 @@ class IsoDirectory:
             os.fsync(number)
         finally:
             os.close(number)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Raises NoSpace or HostFailure for what the file system refuses; the sentence names no path."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NoSpace from error
+        raise HostFailure(f"The ISO directory can't be used: {error.strerror}") from error
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import json
@@ -15,8 +14,8 @@ from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
-from infinibay.errors import HostFailure, NoSpace, UploadBusy
-from infinibay.host.iso_directory import IsoDirectory, chunks, opened
+from infinibay.errors import NoSpace, NotFound, UploadBusy
+from infinibay.host.iso_directory import IsoDirectory, chunks, opened, told
 
 
 class Digest(Protocol):
@@ -55,19 +54,16 @@ class Part:
             raise NoSpace
         view = memoryview(data)
         while view:
-            try:
+            with told():
                 written = os.pwrite(self._number, view, self.offset)
-            except OSError as error:
-                if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                    raise NoSpace from error
-                raise HostFailure(f"The upload can't be written: {error.strerror}") from error
             self.digest.update(view[:written])
             self.offset += written
             view = view[written:]
 
     def save(self) -> None:
         """Makes what is there outlive a loss of power."""
-        os.fsync(self._number)
+        with told():
+            os.fsync(self._number)
 
     def close(self) -> None:
         """Lets the next writer in."""
@@ -87,8 +83,9 @@ class UploadParts:
         """A new empty upload's id."""
         self._directory.make_uploads()
         upload_id = str(uuid4())
-        self._note(upload_id).write_text(json.dumps(asdict(note)))
-        os.close(os.open(self.path(upload_id), os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        with told():
+            self._note(upload_id).write_text(json.dumps(asdict(note)))
+            os.close(os.open(self.path(upload_id), os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         return upload_id
 
     def path(self, upload_id: str) -> Path:
@@ -134,14 +131,14 @@ class UploadParts:
         latest = time.time() - seconds
         gone = []
         for upload_id in self._ids():
-            with suppress(FileNotFoundError, UploadBusy):
-                if max(self._changed(upload_id)) < latest:
+            with suppress(UploadBusy):
+                if max(self._changed(upload_id), default=latest) < latest:
                     self._remove_unless_busy(upload_id)
                     gone.append(upload_id)
         return gone
 
     def _remove_unless_busy(self, upload_id: str) -> None:
-        if self.path(upload_id).exists():
+        with suppress(NotFound):
             os.close(_locked(self.path(upload_id)))
         self.remove(upload_id)
 
@@ -173,7 +170,10 @@ class UploadParts:
 
 def _locked(path: Path) -> int:
     """A descriptor for one writer, whatever process it is in. Raises UploadBusy."""
-    number = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        number = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise NotFound("There is no such upload") from error
     try:
         fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

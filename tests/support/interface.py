@@ -86,7 +86,9 @@ def any_value(kind: Any) -> Any:
         return next(iter(named.values))
     if isinstance(named, GraphQLInputObjectType):
         return {name: any_value(f.type) for name, f in named.fields.items() if is_required_input_field(f)}
-    return {"Boolean": True, "Int": 1, "JSONObject": {}, "ID": str(uuid4())}.get(named.name, f"text {uuid4()}")
+    return {"Boolean": True, "Int": 1, "Float": 1.0, "JSONObject": {}, "ID": str(uuid4())}.get(
+        named.name, f"text {uuid4()}"
+    )
 
 
 def document(

@@ -41,6 +41,13 @@ class Shelf:
         query = f"mutation ($id: String!) {{ {mutation}(isoId: $id) {selection} }}"
         return await self.api.refusal(query, {"id": iso_id})
 
+    async def empty(self) -> None:
+        """No files, no rows, and no events of what was before."""
+        for place in sorted(self.folder.rglob("*"), reverse=True):
+            place.rmdir() if place.is_dir() and not place.is_symlink() else place.unlink()
+        for table in ("isos", "machines", "events"):
+            await self.api.database.execute_raw(f"DELETE FROM {table}")
+
     def files(self) -> list[str]:
         """Everything below the directory, unfinished uploads among it."""
         return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())

@@ -18,6 +18,7 @@ from graphql import DefinitionNode, NonNullTypeNode, OperationDefinitionNode, Op
 
 from tests.support.documents import Block, Page, blocks, runs, shell
 from tests.support.guest_iso import build_guest_iso
+from tests.support.iso_layouts import ubuntu_iso
 from tests.support.ports import free_port
 from tests.support.product import EMAIL, PASSWORD, ROOT, Product
 from tests.support.programs import node, running
@@ -147,6 +148,39 @@ async def test_doctor_names_what_is_there(product: Product, page: Page) -> None:
     assert re.search(r"^ok +database: PostgreSQL 18\.", told, re.MULTILINE)
     assert f"ubuntu.iso in {product.base}/iso" in told
     assert "FAILED" not in told
+
+
+@runs("iso add", "-F os=ubuntu", "Upload-Offset")
+async def test_media_come_into_the_library(product: Product, page: Page, tmp_path: Path) -> None:
+    """By hand, by a form and piece by piece, each with another content."""
+    name = "ubuntu-24.04-live-server-amd64.iso"
+    token = f"TOKEN={await product.login(EMAIL, PASSWORD)}\n"
+
+    def medium(version: str) -> str:
+        place = tmp_path / f"{version}.iso"
+        return str(place if place.exists() else ubuntu_iso(place, version, extra=2_000_000))
+
+    added = page.read("iso add")
+    told = await asyncio.to_thread(run, product, added, {name: medium("20.04")})
+    assert told.splitlines()[0] == "ubuntu-20.04-server-amd64.iso is in the library."
+    assert re.search(r"^\* ubuntu.iso: ubuntu, 24.04, amd64", told, re.MULTILINE)
+    assert re.search(r"^ok +ubuntu-20.04-server-amd64.iso$", told, re.MULTILINE)
+    form = token + page.read("-F os=ubuntu")
+    answer = await asyncio.to_thread(run, product, form, {name: medium("22.04.5"), ADDRESS: product.url})
+    assert json.loads(answer)["fileName"] == "ubuntu-22.04.5-server-amd64.iso"
+    pieces = token + page.read("Upload-Offset")
+    answer = await asyncio.to_thread(run, product, pieces, {name: medium("24.10"), ADDRESS: product.url})
+    assert "iso-filename: ubuntu-24.10-server-amd64.iso" in answer
+
+    (product.base / "iso" / "ubuntu-24.10-server-amd64.iso").write_bytes(b"damaged")
+    checked = _infinibay(product, "iso", "check")
+    assert checked.returncode == 1
+    assert "FAILED   ubuntu-24.10-server-amd64.iso: It is no ISO image" in checked.stdout
+    chosen = _infinibay(product, "iso", "add", medium("22.04.5"), "--default")
+    assert chosen.returncode == 0, chosen.stderr
+    assert "* ubuntu-22.04.5-server-amd64.iso: ubuntu" in _infinibay(product, "iso", "list").stdout
+    refused = _infinibay(product, "iso", "add", str(ROOT / "README.md"))
+    assert (refused.returncode, refused.stderr.splitlines()[-1]) == (1, "file: It is no ISO image")
 
 
 @runs("createDepartment")

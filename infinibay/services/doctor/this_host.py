@@ -8,8 +8,8 @@ import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from infinibay.core.operating_systems import OPERATING_SYSTEMS
 from infinibay.host.facts import HostFacts, clock_is_synchronized
+from infinibay.host.iso_directory import IsoDirectory
 from infinibay.host.resources import disk_space, resources
 from infinibay.services.doctor.checks import CheckState, HostCheck, failed, ok, warning
 from infinibay.settings import Settings, secrets_in
@@ -18,6 +18,7 @@ _GB = 1024**3
 _LITTLE_SPACE_GB = 10
 _NO_SPACE_GB = 1
 _LITTLE_MEMORY_GB = 2
+_NAMED_MEDIA = 5
 SET_CLOCK = "timedatectl set-ntp true"
 AS_ROOT = "sudo scripts/infinibay doctor"
 
@@ -143,13 +144,12 @@ class ThisHost:
 
     def _media(self) -> HostCheck:
         folder = self._settings.infinibay_iso_dir
-        present = [system.iso_name for system in OPERATING_SYSTEMS.values() if (folder / system.iso_name).is_file()]
+        present = sorted(IsoDirectory(folder).scan())
         if present:
-            return ok("media", f"{', '.join(present)} in {folder}")
-        place = shlex.quote(str(folder / "ubuntu.iso"))
-        return warning(
-            "media", f"no installation ISO in {folder}", f"install -D -m 644 ubuntu-24.04-live-server-amd64.iso {place}"
-        )
+            more = f" and {len(present) - _NAMED_MEDIA} more" if len(present) > _NAMED_MEDIA else ""
+            return ok("media", f"{', '.join(present[:_NAMED_MEDIA])}{more} in {folder}")
+        mend = "scripts/infinibay iso add ubuntu-24.04-live-server-amd64.iso"
+        return warning("media", f"no installation ISO in {folder}", mend)
 
     def _clock(self) -> HostCheck:
         if clock_is_synchronized():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from infinibay.core.iso_recognition import Recognized
@@ -57,31 +58,24 @@ class IsoLibrary:
         """Files that are no media, each with the reason, as the last `sync` found them."""
         return {name: reason for name, (_, reason) in sorted(self._strangers.items())}
 
-    async def sync(self) -> None:
-        """Compares files and rows; what is new or changed is looked into, what vanished is marked."""
+    async def sync(self) -> list[rows.Iso]:
+        """Compares files and rows; what is new or changed is looked into, what vanished is marked. The rows by name."""
+        known, changes = await self._compared()
+        if not changes:
+            return known
         async with self.changing:
-            files = await asyncio.to_thread(self.directory.scan)
-            known = {row.filename: row for row in await isos.all_by_name(self._database)}
-            for row in known.values():
-                if row.filename not in files and row.problem != MISSING:
-                    await self._miss(row)
-            for name in self._strangers.keys() - files.keys():
-                del self._strangers[name]
-            for name, (stamp, size) in files.items():
-                before = known.get(name)
-                is_new = before is None or before.stamp != stamp
-                if is_new and self._strangers.get(name, ("",))[0] != stamp:
-                    await self._look(name, stamp, size, before)
+            _, changes = await self._compared()
+            for change in changes:
+                await change()
+        return await isos.all_by_name(self._database)
 
     async def views(self) -> list[IsoView]:
         """All media by name, as the files are now."""
-        await self.sync()
-        return viewed(await isos.all_by_name(self._database))
+        return viewed(await self.sync())
 
     async def choice(self, system: OperatingSystem, iso_id: str | None) -> Choice:
         """The medium of a new machine: the one that is asked for, or the system's own."""
-        await self.sync()
-        found = await isos.all_by_name(self._database)
+        found = await self.sync()
         if iso_id is None:
             row, field = default_of(found, system.name), "os"
         else:
@@ -114,6 +108,23 @@ class IsoLibrary:
             return None
         values = _values(found, found.system, status, sha256, found.problem)
         return await self._put(name, values, actor_id)
+
+    async def _compared(self) -> tuple[list[rows.Iso], list[Callable[[], Awaitable[None]]]]:
+        """The rows, and what is to be done until they are as the files."""
+        files = await asyncio.to_thread(self.directory.scan)
+        known = await isos.all_by_name(self._database)
+        for name in self._strangers.keys() - files.keys():
+            del self._strangers[name]
+        changes: list[Callable[[], Awaitable[None]]] = [
+            partial(self._miss, row) for row in known if row.filename not in files and row.stamp is not None
+        ]
+        by_name = {row.filename: row for row in known}
+        for name, (stamp, size) in files.items():
+            row = by_name.get(name)
+            is_new = row is None or row.stamp != stamp
+            if is_new and self._strangers.get(name, ("",))[0] != stamp:
+                changes.append(partial(self._look, name, stamp, size, row))
+        return known, changes
 
     async def _look(self, name: str, stamp: str, size: int, row: rows.Iso | None) -> None:
         by_name = system_of_name(name)

@@ -16,6 +16,17 @@ CALLERS: tuple[Role | None, ...] = (None, Role.USER, Role.ADMIN, Role.SUPER_ADMI
 # What must hold, written out once more so that a slip in the table does not go unseen.
 ADMIN_ONLY = {
     "hostReport",
+    "checkSystemReadiness",
+    "availableISOs",
+    "allISOs",
+    "checkISOStatus",
+    "checkMultipleOSAvailability",
+    "registerISO",
+    "removeISO",
+    "setDefaultISO",
+    "validateISO",
+    "calculateISOChecksum",
+    "syncISOs",
     "planMachine",
     "createMachine",
     "retryMachine",
