@@ -46,8 +46,8 @@ async def all_by_name(db: Database) -> list[rows.Iso]:
 
 
 async def without_checksum(db: Database) -> list[rows.Iso]:
-    """Those whose file is there and was not read as a whole yet."""
-    return await db.iso.find_many(where={"sha256": None, "NOT": [{"stamp": None}]}, order={"createdAt": "asc"})
+    """Those that can be used and whose file was not read as a whole yet."""
+    return await db.iso.find_many(where={"sha256": None, "problem": None}, order={"createdAt": "asc"})
 
 
 async def take_turns(tx: Database) -> None:

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
+from itertools import islice
 from typing import Any, BinaryIO
 
 from lxml import etree
@@ -24,7 +25,9 @@ _SECTOR = 2048
 _FIRST_DESCRIPTOR = 16
 _MEMORY = 1024**3
 _SECONDS = 20
-_LONGEST_TEXT = 64 * 1024
+_LONGEST_TEXT = 16 * 1024
+_LONGEST_NAME = 200
+_MOST_IMAGES = 100
 _LARGEST_XML = 8 * 1024**2
 _TEXTS = (".disk/info", ".treeinfo")
 _PATHS = ("casper", "install.amd", "install.a64", "install.386", "LiveOS/squashfs.img", "images/pxeboot")
@@ -191,12 +194,12 @@ def _wim_images(file: BinaryIO) -> list[dict[str, Any]]:
         root = etree.parse(BytesIO(text.decode("utf-16").encode()), parser)
     except (UnicodeDecodeError, etree.XMLSyntaxError) as error:
         raise Unreadable("Its install.wim has a damaged table of contents") from error
-    return [_wim_image(image) for image in root.iterfind("IMAGE")]
+    return [_wim_image(image) for image in islice(root.iterfind("IMAGE"), _MOST_IMAGES)]
 
 
 def _wim_image(image: Any) -> dict[str, Any]:
     def text(path: str) -> str:
-        return (image.findtext(path) or "").strip()
+        return (image.findtext(path) or "").strip()[:_LONGEST_NAME]
 
     build = text("WINDOWS/VERSION/BUILD")
     return {

@@ -27,10 +27,10 @@ class Digest(Protocol):
 
 @dataclass(frozen=True)
 class Note:
-    """Whose upload it is, how many bytes it shall have (None: as many as come), and the system it was said to hold."""
+    """Whose upload it is, how many bytes it has at most, and the system that it was said to hold."""
 
     user_id: str
-    length: int | None
+    length: int
     system: str | None
 
 
@@ -124,7 +124,7 @@ class UploadParts:
     def sizes(self) -> tuple[int, int]:
         """How many bytes of all uploads are there, and how many are still to come."""
         found = [one for upload_id in self._ids() if (one := self.find(upload_id)) is not None]
-        return sum(there for _, there in found), sum(max(0, (note.length or 0) - there) for note, there in found)
+        return sum(there for _, there in found), sum(max(0, note.length - there) for note, there in found)
 
     def expire(self, seconds: float) -> list[str]:
         """Removes uploads that nobody has written to for so long, and what a crash left of others; their ids."""

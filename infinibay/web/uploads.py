@@ -56,12 +56,12 @@ _STATUSES: tuple[tuple[type[InfinibayError], int], ...] = (
 
 
 class _Silence(Unavailable):
-    """The upload stood still for a minute; continue it where it stands."""
+    """The upload stood still for too long; continue it where it stands."""
 
 
-def routes(services: Services) -> list[Route]:
-    """Every request needs an administrator's token, as GraphQL does."""
-    uploads = _Uploads(services)
+def routes(services: Services, silent_seconds: float = _SILENT_SECONDS) -> list[Route]:
+    """Every request needs an administrator's token, as GraphQL does. One that is silent for so long is ended."""
+    uploads = _Uploads(services, silent_seconds)
     return [
         Route(PATH, uploads.collection, methods=["POST", "OPTIONS"]),
         Route(f"{PATH}/{{upload_id}}", uploads.one, methods=["HEAD", "PATCH", "DELETE", "OPTIONS"]),
@@ -69,8 +69,9 @@ def routes(services: Services) -> list[Route]:
 
 
 class _Uploads:
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, silent_seconds: float) -> None:
         self._services = services
+        self._silent_seconds = silent_seconds
 
     async def collection(self, request: Request) -> Response:
         if request.method == "OPTIONS":
@@ -90,7 +91,7 @@ class _Uploads:
         uploads = self._services.iso_uploads
 
         async def upload() -> tuple[str, str, int, str]:
-            row = await uploads.at_once(caller, length, form.pieces(_body(request)), lambda: form.fields.get("os"))
+            row = await uploads.at_once(caller, length, form.pieces(self._body(request)), lambda: form.fields.get("os"))
             return row.id, row.filename, row.sizeBytes, row.os
 
         iso_id, filename, size, system = await self._audited(caller, {"length": length}, upload)
@@ -125,7 +126,7 @@ class _Uploads:
         if request.headers.get("content-type", "").lower() != _OFFSET_TYPE:
             return _error(415, BadUserInput(FieldProblem("content-type", f"Send it as {_OFFSET_TYPE}")))
         offset = _number(request, "upload-offset")
-        upload = await uploads.add(caller, upload_id, offset, _body(request))
+        upload = await uploads.add(caller, upload_id, offset, self._body(request))
         headers = {"Upload-Offset": str(upload.offset)}
         if upload.offset == upload.length:
             # The session may have ended while the bytes came.
@@ -148,12 +149,28 @@ class _Uploads:
         await self._audited(caller, {"uploadId": upload_id, "cancel": True}, cancel)
         return _empty(204)
 
+    async def _body(self, request: Request) -> AsyncIterator[bytes]:
+        """The request's body as it comes. Raises ClientDisconnect, or _Silence when nothing comes."""
+        stream = request.stream()
+        while True:
+            try:
+                async with asyncio.timeout(self._silent_seconds):
+                    piece = await anext(stream, None)
+            except TimeoutError as error:
+                raise _Silence from error
+            if piece is None:
+                return
+            yield piece
+
     async def _caller(self, request: Request) -> Principal:
         """The administrator behind the request. Raises Unauthenticated (or Unavailable) or Forbidden."""
         identity = await identify(self._services.auth, request.headers.get("authorization"))
         if identity.principal is None:
             raise identity.refusal or Unauthenticated
         if not allows(Rule.ADMIN, identity.principal):
+            await self._services.audit.end(
+                await self._services.audit.begin(identity.principal, _ACTION, None, {}), Forbidden.code
+            )
             raise Forbidden
         return identity.principal
 
@@ -182,20 +199,6 @@ async def _answered(request: Request, verb: Callable[[Request], Awaitable[Respon
         return _error(400, BadUserInput(message="The upload was cut off"))
     except InfinibayError as error:
         return _error(next((status for kind, status in _STATUSES if isinstance(error, kind)), 500), error)
-
-
-async def _body(request: Request) -> AsyncIterator[bytes]:
-    """The request's body as it comes. Raises ClientDisconnect, or _Silence when nothing comes."""
-    stream = request.stream()
-    while True:
-        try:
-            async with asyncio.timeout(_SILENT_SECONDS):
-                piece = await anext(stream, None)
-        except TimeoutError as error:
-            raise _Silence from error
-        if piece is None:
-            return
-        yield piece
 
 
 def _id(request: Request) -> str:

@@ -61,7 +61,7 @@ class IsoDesk:
             right = await self._service.validate(view.row.id)
             after = await self._service.find(view.row.id)
             problem = after.row.problem if after else "It vanished meanwhile"
-            checked.append(Checked(view.row.filename, None if right else problem))
+            checked.append(Checked(view.row.filename, None if right else problem or "It changed while it was read"))
         strangers = [Checked(name, reason) for name, reason in self._library.strangers.items()]
         return [*checked, *strangers]
 

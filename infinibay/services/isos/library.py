@@ -144,8 +144,8 @@ class IsoLibrary:
             self._strangers[name] = (stamp, found.problem or UNKNOWN)
             return
         self._strangers.pop(name, None)
-        values = _values(found, system or (row.os if row else ""), (stamp, size), None, found.problem)
-        await self._put(name, values, None)
+        problem = found.problem if system else UNKNOWN
+        await self._put(name, _values(found, system or (row.os if row else ""), (stamp, size), None, problem), None)
 
     async def _put(self, name: str, values: isos.IsoValues, actor_id: str | None) -> rows.Iso:
         async with self._database.tx() as tx:
@@ -154,9 +154,9 @@ class IsoLibrary:
             # Another process may have looked into the same file meanwhile.
             if before is not None and before.stamp == values.stamp and values.sha256 in (None, before.sha256):
                 return before
+            if before is not None and before.isDefault and before.os != values.os:
+                await isos.release_default(tx, before.id)
             row = await isos.put(tx, name, values)
-            if before is not None and before.isDefault and before.os != row.os:
-                await isos.release_default(tx, row.id)
             await tell(tx, "iso.registered" if before is None else "iso.updated", row, actor_id)
         return row
 

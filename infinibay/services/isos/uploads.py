@@ -48,12 +48,12 @@ class IsoUploads:
         if length < 1:
             raise BadUserInput(FieldProblem("length", "An upload has at least one byte"))
         note = Note(principal.user_id, length, _checked_system(system))
-        return Upload(await self._create(note, length), 0, length)
+        return Upload(await self._create(note), 0, length)
 
     async def find(self, principal: Principal, upload_id: str) -> Upload:
         """How far it is. Raises NotFound, for somebody else's too."""
         note, offset = await self._found(principal, upload_id)
-        return Upload(upload_id, offset, note.length or 0)
+        return Upload(upload_id, offset, note.length)
 
     async def add(self, principal: Principal, upload_id: str, offset: int, pieces: AsyncIterator[bytes]) -> Upload:
         """Appends what comes; what came before an error or a cancellation is kept.
@@ -61,20 +61,19 @@ class IsoUploads:
         Raises NotFound, Conflict when the offset is not where the upload stands, UploadBusy, TooLarge or NoSpace.
         """
         note, _ = await self._found(principal, upload_id)
-        length = note.length or 0
         part = await _settled(lambda: self._parts.open(upload_id))
         try:
             if part.offset != offset:
                 raise Conflict(f"The upload stands at byte {part.offset}")
-            await self._receive(part, pieces, length)
-            return Upload(upload_id, part.offset, length)
+            await self._receive(part, pieces, note.length)
+            return Upload(upload_id, part.offset, note.length)
         finally:
             await _settled(lambda: self._parts.close(upload_id, part))
 
     async def finish(self, principal: Principal, upload_id: str) -> rows.Iso:
         """Puts a whole upload into place. Raises BadUserInput, and forgets the upload, when it is no medium."""
         note, offset = await self._found(principal, upload_id)
-        if note.length is not None and offset != note.length:
+        if offset != note.length:
             raise Conflict(f"The upload stands at byte {offset}")
         part = await _settled(lambda: self._parts.open(upload_id))
         try:
@@ -103,13 +102,13 @@ class IsoUploads:
         Without a principal it is the operator at the command line.
         """
         user_id = principal.user_id if principal else ""
-        upload_id = await self._create(Note(user_id, None, None), most)
+        upload_id = await self._create(Note(user_id, most, None))
         try:
             part = await _settled(lambda: self._parts.open(upload_id))
             try:
-                await self._receive(part, pieces, min(most, LARGEST_BYTES))
+                await self._receive(part, pieces, most)
                 await _settled(part.save)
-                note = Note(user_id, None, _checked_system(system()))
+                note = Note(user_id, most, _checked_system(system()))
                 return await self._placed(upload_id, note, part.sha256)
             finally:
                 await _settled(part.close)
@@ -120,20 +119,20 @@ class IsoUploads:
         """Forgets the uploads that nobody has continued."""
         return await asyncio.to_thread(self._parts.expire, KEPT_SECONDS)
 
-    async def _create(self, note: Note, length: int) -> str:
-        if length > LARGEST_BYTES:
+    async def _create(self, note: Note) -> str:
+        if note.length > LARGEST_BYTES:
             raise TooLarge(FieldProblem("length", f"A medium has at most {LARGEST_BYTES // 1000**3} GB"))
         await self.expire()
-        return await _settled(lambda: self._create_within_space(note, length))
+        return await _settled(lambda: self._create_within_space(note))
 
-    def _create_within_space(self, note: Note, length: int) -> str:
+    def _create_within_space(self, note: Note) -> str:
         directory = self._library.directory
         directory.make_uploads()
         there, coming = self._parts.sizes()
         used = sum(size for _, size in directory.scan().values())
-        if used + there + coming + length > self._quota_bytes:
+        if used + there + coming + note.length > self._quota_bytes:
             raise NoSpace(f"All media together may have {self._quota_bytes // 1000**3} GB")
-        if directory.free() < coming + length + self._parts.reserve:
+        if directory.free() < coming + note.length + self._parts.reserve:
             raise NoSpace
         return self._parts.create(note)
 
@@ -167,6 +166,7 @@ class IsoUploads:
             raise BadUserInput(FieldProblem("file", found.problem or UNKNOWN))
         if note.system not in (None, found.system):
             raise BadUserInput(FieldProblem("os", f"It holds {OPERATING_SYSTEMS[found.system].title}"))
+        await self._library.sync()
         async with self._library.changing:
             if (same := await isos.find_by_checksum(self._database, sha256)) is not None:
                 return same

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from infinibay.core.operating_systems import OPERATING_SYSTEMS
 from tests.support.library import Shelf
-from tests.support.iso_layouts import fedora_iso, ubuntu_iso, windows11_iso
+from tests.support.iso_layouts import fedora_iso, linux_iso, ubuntu_iso, windows11_iso
 
 REGISTER = """
 mutation ($filename: String!, $os: String!, $path: String!, $size: Float!) {
@@ -120,6 +120,22 @@ async def test_a_file_that_is_replaced_is_looked_at_anew(shelf: Shelf) -> None:
     ubuntu_iso(shelf.folder / "new", "24.04.1").replace(shelf.folder / "ubuntu.iso")
     after = await shelf.one("ubuntu.iso")
     assert (after["id"], after["version"], after["checksum"]) == (before["id"], "24.04.1", None)
+
+
+async def test_a_chosen_file_that_holds_another_system_now_is_no_longer_chosen(shelf: Shelf) -> None:
+    ubuntu_iso(shelf.folder / "a.iso")
+    fedora_iso(shelf.folder / "b.iso")
+    for name in ("a.iso", "b.iso"):
+        await shelf.change("setDefaultISO", (await shelf.one(name))["id"], "{ id }")
+    fedora_iso(shelf.folder / "new", "42").replace(shelf.folder / "a.iso")
+    found = await shelf.all()
+    assert {name: (one["os"], one["isDefault"]) for name, one in found.items()} == {
+        "a.iso": ("FEDORA", False),
+        "b.iso": ("FEDORA", True),
+    }
+    linux_iso(shelf.folder / "new", "SOMETHING", {"README": "hello"}).replace(shelf.folder / "b.iso")
+    unknown = await shelf.one("b.iso")
+    assert (unknown["isAvailable"], unknown["problem"]) == (False, "It says nothing of a system that is known here")
 
 
 async def test_the_content_speaks_louder_than_the_name(shelf: Shelf) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import subprocess
@@ -10,7 +11,9 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
+from starlette.applications import Starlette
 
 from infinibay.core.access import Role
 from infinibay.errors import NoSpace
@@ -18,8 +21,11 @@ from infinibay.host.iso_directory import IsoDirectory
 from infinibay.host.upload_parts import UploadParts
 from infinibay.services.isos.library import IsoLibrary
 from infinibay.services.isos.uploads import KEPT_SECONDS, IsoUploads
+from infinibay.web.uploads import routes
 from tests.support.library import Shelf
+from tests.support.sockets import served
 from tests.support.uploading import Uploader
+from tests.support.wait import until
 
 NAME = "ubuntu-24.04.1-server-amd64.iso"
 
@@ -114,4 +120,28 @@ async def test_the_database_fails_when_all_has_come(shelf: Shelf, admin: Uploade
     finally:
         await shelf.api.database.execute_raw("ALTER TABLE isos_away RENAME TO isos")
     assert (await admin.add(place, len(medium), b"")).status_code == 204
+    assert shelf.files() == [NAME]
+
+
+async def test_a_client_that_falls_silent_is_let_go(shelf: Shelf, medium: bytes) -> None:
+    app = Starlette(routes=routes(shelf.api.services, silent_seconds=0.2))
+
+    async def half() -> AsyncIterator[bytes]:
+        yield medium[: len(medium) // 2]
+        await asyncio.Event().wait()
+
+    async with served(app) as url, httpx.AsyncClient(base_url=url, timeout=60) as client:
+        admin = Uploader(shelf, client)
+        place = await admin.begun(len(medium))
+        sending = asyncio.create_task(admin.add(place, 0, half()))
+
+        async def let_go() -> bool:
+            answer = await admin.add(place, len(medium) // 2, medium[len(medium) // 2 :])
+            return answer.status_code == 204
+
+        try:
+            assert await until(let_go, 20, "another request in its place")
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
     assert shelf.files() == [NAME]

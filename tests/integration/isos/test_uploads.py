@@ -260,6 +260,8 @@ async def test_only_administrators_upload_and_each_the_own(shelf: Shelf, admin: 
         ):
             assert answer.status_code == status
         assert (await admin._client.head(place, headers=other.headers)).status_code == status
+    entries = await shelf.api.database.auditentry.find_many(where={"action": "isoUpload", "result": "FORBIDDEN"})
+    assert {entry.actorId for entry in entries} == {shelf.api.users[Role.USER].id}
     another = Uploader(shelf, admin._client, Role.SUPER_ADMIN)
     assert (await another.add(place, 0, medium)).status_code == 404
     forged = {"authorization": "Bearer forged"}
