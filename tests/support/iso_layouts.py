@@ -12,6 +12,8 @@ from pathlib import Path
 from pycdlib import PyCdlib
 
 _SECTOR = 2048
+# What a BIOS starts from it halts at once (cli, hlt, jmp): guests that need not boot rest there.
+_HALT = b"\xfa\xf4\xeb\xfd".ljust(_SECTOR, b"\0")
 
 
 def linux_iso(
@@ -21,7 +23,7 @@ def linux_iso(
     with tempfile.TemporaryDirectory() as name:
         tree = Path(name) / "tree"
         (tree / "boot").mkdir(parents=True)
-        for path, content in {**files, "boot/bios.img": bytes(_SECTOR), "boot/efi.img": bytes(_SECTOR)}.items():
+        for path, content in {**files, "boot/bios.img": _HALT, "boot/efi.img": bytes(_SECTOR)}.items():
             (tree / path).parent.mkdir(parents=True, exist_ok=True)
             (tree / path).write_bytes(content if isinstance(content, bytes) else content.encode())
         (tree / "filler").write_bytes(bytes(extra))
@@ -76,10 +78,10 @@ def windows_iso(to: Path, install: bytes, name: str = "install.wim") -> Path:
     """Real Windows discs have a README in their ISO 9660 tree, and everything else in UDF."""
     image = PyCdlib()
     image.new(interchange_level=3, vol_ident="CCCOMA_X64FRE_EN-US_DV9", udf="2.60")
-    readme, boot = b"This disc contains a UDF file system.\r\n", bytes(_SECTOR)
+    readme = b"This disc contains a UDF file system.\r\n"
     image.add_fp(BytesIO(readme), len(readme), "/README.TXT;1")
     for number, place in enumerate(("boot/etfsboot.com", "efi/microsoft/boot/efisys.bin")):
-        _add(image, place, boot, iso_path=f"/BOOT{number}.;1")
+        _add(image, place, _HALT, iso_path=f"/BOOT{number}.;1")
     _add(image, f"sources/{name}", install)
     image.add_eltorito("/BOOT0.;1", "/BOOT.CAT;1", boot_load_size=8)
     image.add_eltorito("/BOOT1.;1", "/BOOT.CAT;1", efi=True)

@@ -177,6 +177,15 @@ class Product:
         self.departments.add(created["department"]["id"])
         return created
 
+    async def knows_its_media(self) -> None:
+        """Waits until every medium was read as a whole, after which nothing about it changes by itself."""
+
+        async def read() -> bool:
+            found = (await self.ask("{ allISOs { checksum } }"))["allISOs"]
+            return all(one["checksum"] for one in found)
+
+        await until(read, 60, "the checksums of all media")
+
     async def ended(self, operation_id: str, seconds: float = 90) -> dict[str, Any]:
         """The operation, once it has ended."""
 

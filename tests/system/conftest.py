@@ -13,6 +13,7 @@ import pytest
 
 from infinibay.virt import event_loop
 from infinibay.virt.hypervisor import LibvirtHypervisor
+from tests.support.iso_layouts import ubuntu_iso
 from tests.support.wait import until_sync
 
 URI = "qemu:///system"
@@ -51,9 +52,7 @@ def reachable_dir() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def empty_medium(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A medium without a system, for machines whose guest need not boot: they rest in their firmware."""
-    medium = tmp_path_factory.mktemp("media") / "empty.iso"
-    medium.write_bytes(bytes(65536))
-    return medium
+    return ubuntu_iso(tmp_path_factory.mktemp("media") / "empty.iso")
 
 
 def _answers() -> bool:

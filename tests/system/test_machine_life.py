@@ -93,6 +93,7 @@ def _existing(*paths: Path) -> list[Path]:
 
 
 async def test_plan_tells_what_would_be_and_writes_nothing(product: Product) -> None:
+    await product.knows_its_media()
     before = (await _fingerprint(product), product.held(), product.virsh("nwfilter-list"), product.virsh("list"))
     plan = (await product.ask(_PLAN, {"input": {**SMALL, "name": "planned"}}))["planMachine"]
     after = (await _fingerprint(product), product.held(), product.virsh("nwfilter-list"), product.virsh("list"))
