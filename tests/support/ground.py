@@ -95,8 +95,6 @@ class Ground:
             return {"os": "UBUNTU", "size": self._medium.stat().st_size}.get(name, self._medium.name)
         if full_name == "Query.checkISOStatus":
             return "UBUNTU"
-        if full_name == "Mutation.setDefaultISO" and name == "isoId":
-            return self.own_iso  # The other one would get into the drives of new machines.
         if name in {"name", "email"}:
             return f"{uuid4()}@example.com"
         if name == "id":
@@ -109,7 +107,8 @@ class Ground:
             "machineId": self.machine if "[]" not in path and "filter" not in path else None,
             "userId": self.user if "filter" not in path else None,
             "operationId": self.operation,
-            "isoId": self.iso if not is_new_machine else None,
+            # Chosen, the other one would get into the drives of new machines.
+            "isoId": None if is_new_machine else self.own_iso if full_name == "Mutation.setDefaultISO" else self.iso,
             "applicationId": self.application,
             "departmentId": self.department if full_name == "Mutation.moveMachine" else None,
         }
