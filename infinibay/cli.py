@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import click
 
 from infinibay import log
+from infinibay.core.operating_systems import OPERATING_SYSTEMS
 from infinibay.errors import BadUserInput, InfinibayError
 from infinibay.settings import Settings, load
 
@@ -62,7 +63,7 @@ def doctor(*, as_json: bool) -> None:
 
 @main.command()
 @click.option("--name", required=True)
-@click.option("--os", "system", required=True, type=click.Choice(["windows10", "windows11", "ubuntu", "fedora"]))
+@click.option("--os", "system", required=True, type=click.Choice(list(OPERATING_SYSTEMS)))
 @click.option("--cores", type=int, default=2, show_default=True)
 @click.option("--ram", type=int, default=2, show_default=True, help="GB")
 @click.option("--disk", type=int, default=20, show_default=True, help="GB")

@@ -35,18 +35,21 @@ _MOST_EDITIONS = 30
 
 @dataclass(frozen=True)
 class WindowsImage:
-    """One image of an install.wim: its name as people read it, and what it says of itself."""
+    """One image of an install.wim: its name as people read it, its EDITIONID, and what else it says of itself."""
 
     name: str
     build: int
     architecture: str
     kind: str = "Client"
+    index: int = 0
+    edition: str = ""
+    language: str = "en-US"
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was found: the volume's label, small text files by their path, which of the paths that tell something are
-    there, the images of Windows, and the firmwares it has boot records for."""
+    """What was found: the volume's label, small text files by their path, the kernels of Debian's installer, the images
+    of Windows, and the firmwares it has boot records for."""
 
     label: str
     texts: Mapping[str, str] = field(default_factory=dict)
@@ -58,7 +61,7 @@ class Evidence:
 @dataclass(frozen=True)
 class Recognized:
     """What a medium installs. `system` is a word of `OPERATING_SYSTEMS`, or of one that can't be installed yet; empty
-    when the medium does not say. `boots` names firmwares: bios, efi."""
+    when the medium does not say. `boots` names firmwares: bios, efi. `images` are those of a Windows medium."""
 
     system: str
     version: str | None
@@ -66,6 +69,7 @@ class Recognized:
     architecture: str | None
     label: str
     boots: tuple[str, ...]
+    images: tuple[WindowsImage, ...] = ()
 
     @property
     def problem(self) -> str | None:
@@ -91,6 +95,7 @@ def recognize(evidence: Evidence) -> Recognized:
         architecture=_short(_ARCHITECTURES.get(architecture, architecture)),
         label=_short(evidence.label) or "",
         boots=evidence.boots,
+        images=evidence.images,
     )
 
 
@@ -116,14 +121,13 @@ def _ubuntu(evidence: Evidence) -> _Found | None:
     found = _UBUNTU.match(evidence.texts.get(".disk/info", ""))
     if found is None:
         return None
-    edition = found[1] or ("Desktop" if "casper" in evidence.paths else "")
-    return "ubuntu", found[2], (edition,), found[3]
+    return "ubuntu", found[2], (found[1] or "Desktop",), found[3]
 
 
 def _debian(evidence: Evidence) -> _Found | None:
     found = _DEBIAN.match(evidence.texts.get(".disk/info", ""))
     # A live system has the same words, and no installer that takes answers.
-    if found is None or not evidence.paths & {"install.amd", "install.a64", "install.386"}:
+    if found is None or not evidence.paths:
         return None
     return "debian", found[1], (found[3],), found[2]
 

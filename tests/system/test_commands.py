@@ -175,12 +175,12 @@ async def test_media_come_into_the_library(product: Product, page: Page, tmp_pat
     (product.base / "iso" / "ubuntu-24.10-server-amd64.iso").write_bytes(b"damaged")
     checked = _infinibay(product, "iso", "check")
     assert checked.returncode == 1
-    assert "FAILED   ubuntu-24.10-server-amd64.iso: It is no ISO image" in checked.stdout
+    assert "FAILED   ubuntu-24.10-server-amd64.iso: File is not an ISO" in checked.stdout
     chosen = _infinibay(product, "iso", "add", medium("22.04.5"), "--default")
     assert chosen.returncode == 0, chosen.stderr
     assert "* ubuntu-22.04.5-server-amd64.iso: ubuntu" in _infinibay(product, "iso", "list").stdout
     refused = _infinibay(product, "iso", "add", str(ROOT / "README.md"))
-    assert (refused.returncode, refused.stderr.splitlines()[-1]) == (1, "file: It is no ISO image")
+    assert (refused.returncode, refused.stderr.splitlines()[-1]) == (1, "file: File is not an ISO")
 
 
 @runs("createDepartment")

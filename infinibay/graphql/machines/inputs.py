@@ -19,6 +19,10 @@ class MachineOs(Enum):
     WINDOWS11 = "windows11"
     FEDORA = "fedora"
     UBUNTU = "ubuntu"
+    DEBIAN = "debian"
+    RHEL = "rhel"
+    ROCKY = "rocky"
+    ALMA = "alma"
 
 
 @strawberry.enum

@@ -8,11 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import infinibay
 from infinibay.core.iso_recognition import Evidence, Recognized, WindowsImage, recognize
 from infinibay.errors import HostFailure
-from infinibay.host import iso_reader, process
+from infinibay.host import process
+from infinibay.unattended.media import evidence
 
 _SECONDS = 30
+# It finds the product's modules wherever the server was started, and nothing that lies where it was.
+_PROGRAM = f"import sys; sys.path.insert(0, sys.argv[1]); from {evidence.__name__} import main; main(sys.argv[2])"
+_ROOT = Path(infinibay.__file__).parents[1]
 
 
 class NoMedium(Exception):
@@ -21,9 +26,9 @@ class NoMedium(Exception):
 
 async def recognized(path: Path) -> Recognized:
     """What is on the image. Raises NoMedium with the reason in a sentence, or HostFailure."""
-    ended = await process.run([sys.executable, "-P", iso_reader.__file__, str(path)], seconds=_SECONDS)
+    ended = await process.run([sys.executable, "-P", "-c", _PROGRAM, str(_ROOT), str(path)], seconds=_SECONDS)
     if ended.timed_out or ended.code is None or ended.code < 0:
-        raise NoMedium("It can't be read as an ISO image")
+        raise NoMedium("The ISO file cannot be read")
     if ended.code != 0:
         raise HostFailure(f"The reader of ISO images ended with {ended.code}")
     answer: Mapping[str, Any] = json.loads(ended.stdout)

@@ -175,17 +175,23 @@ class Image:
 @contextmanager
 def image(iso: Path) -> Iterator[Image]:
     """Opens an ISO's tree. Raises UnusableMedium when it is gone, truncated or no ISO."""
-    with opened(iso) as file:
-        check_whole(iso.name, file)
-        tree = PyCdlib()
-        try:
-            tree.open_fp(file)
-        except _BROKEN as error:
-            raise _not_readable(iso.name) from error
-        try:
-            yield Image(iso.name, tree, file)
-        finally:
-            tree.close()
+    with opened(iso) as file, read_image(iso.name, file) as tree:
+        yield tree
+
+
+@contextmanager
+def read_image(name: str, file: BinaryIO) -> Iterator[Image]:
+    """The tree of an open ISO, which errors call by this name. Raises UnusableMedium."""
+    check_whole(name, file)
+    tree = PyCdlib()
+    try:
+        tree.open_fp(file)
+    except _BROKEN as error:
+        raise _not_readable(name) from error
+    try:
+        yield Image(name, tree, file)
+    finally:
+        tree.close()
 
 
 def boot_entries(file: BinaryIO) -> list[BootEntry]:

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from tests.support.databases import fresh_database
-from tests.support.library import Shelf, opened_shelf
 from tests.support.iso_layouts import ubuntu_iso
+from tests.support.library import Shelf, opened_shelf
 from tests.support.sockets import served
 from tests.support.uploading import Uploader
 

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from infinibay.core.operating_systems import OPERATING_SYSTEMS
 from tests.support.databases import base_directory, fresh_database
 from tests.support.iso_layouts import fedora_iso, ubuntu_iso
 from tests.support.whole import Whole, machine_input, whole
@@ -84,13 +85,19 @@ async def test_a_medium_that_does_not_fit_is_refused_before_anything_is_made(pro
         assert await product.state() == before
 
 
+@pytest.mark.parametrize("system", list(OPERATING_SYSTEMS))
+async def test_every_system_is_asked_for_by_its_name(product: Whole, system: str) -> None:
+    _, problems = await _plan(product, os=system.upper())
+    assert {one["field"] for one in problems} <= {"os", "customRam", "customStorage"}
+
+
 async def test_a_damaged_medium_is_refused_with_the_reason(product: Whole) -> None:
     medium = product.settings.infinibay_iso_dir / "windows11.iso"
     medium.write_bytes(b"no image")
     wide = {"os": "WINDOWS11", "customRam": 4, "customStorage": 64}
     _, problems = await _plan(product, **wide)
     told = [one["message"] for one in problems if one["field"] == "os"]
-    assert "The installation medium windows11.iso can't be used. It is no ISO image" in told
+    assert "The installation medium windows11.iso can't be used. File is not an ISO" in told
     medium.unlink()
 
 

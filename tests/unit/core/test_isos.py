@@ -52,7 +52,7 @@ def test_the_name_says_what_is_in_it() -> None:
 
 
 def test_systems_by_name_and_word() -> None:
-    assert [system_of_name(name) for name in ("ubuntu.iso", "ubuntu", "debian.iso", "ubuntu-24.iso")] == [
+    assert [system_of_name(name) for name in ("ubuntu.iso", "ubuntu", "macos.iso", "ubuntu-24.iso")] == [
         "ubuntu",
         None,
         None,
