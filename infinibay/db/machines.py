@@ -111,6 +111,14 @@ async def find(db: Database, machine_id: str) -> rows.Machine | None:
     return await db.machine.find_unique(where={"id": machine_id}, include=WITH_RELATIONS)
 
 
+async def find_with(db: Database, machine_id: str, relations: Collection[Relation]) -> rows.Machine | None:
+    """The machine with some of its relations."""
+    row = await db.machine.find_unique(where={"id": machine_id})
+    if row is not None:
+        await join(db, [row], relations)
+    return row
+
+
 async def find_with_disks(db: Database, machine_id: str) -> rows.Machine | None:
     """The machine with its configuration and disks, the main one first."""
     return await db.machine.find_unique(

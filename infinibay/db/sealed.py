@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
 from infinibay.db.client import Database
 
 Purpose = Literal["installation", "graphics"]
+
+
+async def put_first(tx: Database, machine_id: str, sealed: Mapping[Purpose, str]) -> None:
+    """Keeps the sealed texts of a machine that has none."""
+    await tx.secret.create_many(
+        data=[{"machineId": machine_id, "purpose": purpose, "sealed": text} for purpose, text in sealed.items()]
+    )
 
 
 async def put(tx: Database, machine_id: str, purpose: Purpose, sealed: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -37,7 +37,9 @@ class RecordingMachines:
     def changes(self) -> RecordingMachines:
         return self
 
-    async def create(self, principal: Principal, request: CreateMachineRequest) -> rows.Machine:
+    async def create(
+        self, principal: Principal, request: CreateMachineRequest, relations: Collection[Relation]
+    ) -> rows.Machine:
         self._note("create", request)
         if self.error is not None:
             error, self.error = self.error, None
@@ -102,7 +104,9 @@ class RecordingMachines:
     async def execute_command(self, principal: Principal, machine_id: str, command: str) -> Outcome:
         return await self.verb(principal, machine_id, "execute_command", command=command)
 
-    async def retry(self, principal: Principal, machine_id: str, password: str | None) -> rows.Machine:
+    async def retry(
+        self, principal: Principal, machine_id: str, password: str | None, relations: Collection[Relation]
+    ) -> rows.Machine:
         return self._changed("retry", machine_id, password)
 
     async def rename(self, principal: Principal, machine_id: str, name: str) -> rows.Machine:

@@ -12,7 +12,8 @@ from infinibay.graphql.machines.inputs import (
     UpdateMachineNameInput,
     UpdateMachineUserInput,
 )
-from infinibay.graphql.machines.types import CommandExecutionResponseType, Machine
+from infinibay.graphql.machines.types import CommandExecutionResponseType, Machine, relations_of
+from infinibay.graphql.selection import selected
 
 
 @strawberry.type
@@ -20,15 +21,15 @@ class MachineMutations:
     @strawberry.mutation
     async def create_machine(self, info: Info, input: CreateMachineInputType) -> Machine:
         """Makes a machine; it is `building` until its operation ended."""
-        return Machine.shown(info, await info.context.services.machines.create(info.context.caller, input.to_request()))
+        read = relations_of(selected(info))
+        made = await info.context.services.machines.create(info.context.caller, input.to_request(), read)
+        return Machine.shown(info, made)
 
     @strawberry.mutation
     async def retry_machine(self, info: Info, id: str, password: str | None = strawberry.UNSET) -> Machine:
         """Tries a failed creation again, from its kept input."""
-        machine_id = known_id(id)
-        return Machine.shown(
-            info, await info.context.services.machines.retry(info.context.caller, machine_id, password or None)
-        )
+        service, read = info.context.services.machines, relations_of(selected(info))
+        return Machine.shown(info, await service.retry(info.context.caller, known_id(id), password or None, read))
 
     @strawberry.mutation
     async def update_machine_hardware(self, info: Info, input: UpdateMachineHardwareInput) -> Machine:

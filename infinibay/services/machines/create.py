@@ -6,6 +6,7 @@ answer. `planMachine` stops before the transaction.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import uuid4
 
 from infinibay.core import naming
@@ -22,7 +23,7 @@ from infinibay.services.machines.creation_steps import CREATE, CREATE_STEPS
 from infinibay.services.machines.definition import Definition
 from infinibay.services.machines.installation_secrets import Installation, MachineSecrets
 from infinibay.services.machines.records import change_status
-from infinibay.services.machines.requests import CreateMachineRequest, MachinePlan, Problem
+from infinibay.services.machines.requests import CreateMachineRequest, MachinePlan, Problem, Relation
 from infinibay.services.machines.validation import Checked, Validation
 from infinibay.services.machines.visible import visible_machine
 
@@ -95,8 +96,11 @@ class CreateMachine:
         """What create would do; nothing is written."""
         return await self._planner.plan(request)
 
-    async def create(self, principal: Principal, request: CreateMachineRequest) -> rows.Machine:
-        """Writes the machine and its operation, and returns it as `building`. BadUserInput names every wrong field."""
+    async def create(
+        self, principal: Principal, request: CreateMachineRequest, relations: Collection[Relation]
+    ) -> rows.Machine:
+        """Writes the machine and its operation, and returns it as `building`, with the relations. BadUserInput names
+        every wrong field."""
         checked = await self._planner.check(request)
         if checked.problems:
             raise BadUserInput(*checked.problems)
@@ -109,9 +113,11 @@ class CreateMachine:
             raise BadUserInput(
                 FieldProblem("name", f'Machine name "{machine.name}" is already taken', "CONFLICT")
             ) from error
-        return await self._enqueued(operation.id, machine.id)
+        return await self._enqueued(operation.id, machine.id, relations)
 
-    async def retry(self, principal: Principal, machine_id: str, password: str | None) -> rows.Machine:
+    async def retry(
+        self, principal: Principal, machine_id: str, password: str | None, relations: Collection[Relation]
+    ) -> rows.Machine:
         """A failed creation once more, from its kept input."""
         machine = await visible_machine(self._database, principal, machine_id)
         if machine is None:
@@ -126,7 +132,7 @@ class CreateMachine:
             await self._secrets.keep_installation(tx, machine.id, installation)
             operation = await self._engine.submit(tx, self._operation(principal, machine.id, username))
             await change_status(tx, machine.id, MachineStatus.BUILDING, settle=True, operation_id=operation.id)
-        return await self._enqueued(operation.id, machine.id)
+        return await self._enqueued(operation.id, machine.id, relations)
 
     async def _write(self, principal: Principal, machine: machines.NewMachine, checked: Checked) -> rows.Operation:
         request = checked.request
@@ -144,8 +150,7 @@ class CreateMachine:
                 applications={one.application_id: one.parameters for one in request.applications},
             )
             installation = Installation(request.username, request.password, request.product_key)
-            await self._secrets.keep_installation(tx, machine.id, installation)
-            await self._secrets.keep_graphics_password(tx, machine.id, graphics_password())
+            await self._secrets.keep_first(tx, machine.id, installation, graphics_password())
             await events.append(
                 tx,
                 kind="machine.created",
@@ -166,10 +171,10 @@ class CreateMachine:
             input={"username": username},
         )
 
-    async def _enqueued(self, operation_id: str, machine_id: str) -> rows.Machine:
+    async def _enqueued(self, operation_id: str, machine_id: str, relations: Collection[Relation]) -> rows.Machine:
         """Hands the operation over and answers with the machine meanwhile."""
         self._engine.hand_over(operation_id)
-        row = await machines.find(self._database, machine_id)
+        row = await machines.find_with(self._database, machine_id, relations)
         if row is None:
             raise Conflict("The machine was destroyed at the same moment")
         return row

@@ -29,15 +29,14 @@ class MachineSecrets:
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
 
+    async def keep_first(self, tx: Database, machine_id: str, installation: Installation, graphics: str) -> None:
+        """The secrets of a new machine: for its installation, and the password of its graphics."""
+        texts: dict[sealed.Purpose, str] = {"installation": _text(installation), "graphics": graphics}
+        await sealed.put_first(tx, machine_id, {purpose: self._vault.encrypt(text) for purpose, text in texts.items()})
+
     async def keep_installation(self, tx: Database, machine_id: str, installation: Installation) -> None:
-        text = json.dumps(
-            {
-                "username": installation.username,
-                "password": installation.password,
-                "productKey": installation.product_key,
-            }
-        )
-        await sealed.put(tx, machine_id, "installation", self._vault.encrypt(text))
+        """In place of an earlier one."""
+        await sealed.put(tx, machine_id, "installation", self._vault.encrypt(_text(installation)))
 
     async def installation(self, db: Database, machine_id: str) -> Installation | None:
         """None when it was erased or has expired."""
@@ -60,9 +59,6 @@ class MachineSecrets:
             )
         return Installation(username, password)
 
-    async def keep_graphics_password(self, tx: Database, machine_id: str, password: str) -> None:
-        await sealed.put(tx, machine_id, "graphics", self._vault.encrypt(password))
-
     async def graphics_password(self, db: Database, machine_id: str) -> str | None:
         kept = await sealed.find(db, machine_id, "graphics")
         return None if kept is None else self._vault.decrypt(kept)
@@ -73,3 +69,12 @@ class MachineSecrets:
 
     async def installation_ended(self, tx: Database, machine_id: str) -> None:
         await sealed.erase(tx, machine_id, "installation")
+
+
+def _text(installation: Installation) -> str:
+    values = {
+        "username": installation.username,
+        "password": installation.password,
+        "productKey": installation.product_key,
+    }
+    return json.dumps(values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,14 +70,18 @@ class MachineService:
         """Name, owner, department, hardware, autostart."""
         return self._changes
 
-    async def create(self, principal: Principal, request: CreateMachineRequest) -> rows.Machine:
-        return await self._creation.create(principal, request)
+    async def create(
+        self, principal: Principal, request: CreateMachineRequest, relations: Collection[Relation]
+    ) -> rows.Machine:
+        return await self._creation.create(principal, request, relations)
 
     async def plan(self, _principal: Principal, request: CreateMachineRequest) -> MachinePlan:
         return await self._creation.plan(request)
 
-    async def retry(self, principal: Principal, machine_id: str, password: str | None) -> rows.Machine:
-        return await self._creation.retry(principal, machine_id, password)
+    async def retry(
+        self, principal: Principal, machine_id: str, password: str | None, relations: Collection[Relation]
+    ) -> rows.Machine:
+        return await self._creation.retry(principal, machine_id, password, relations)
 
     async def find(self, principal: Principal, machine_id: str) -> rows.Machine | None:
         return await visible_machine(self._database, principal, machine_id)
