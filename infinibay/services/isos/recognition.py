@@ -12,9 +12,13 @@ import infinibay
 from infinibay.core.iso_recognition import Evidence, Recognized, WindowsImage, recognize
 from infinibay.errors import HostFailure
 from infinibay.host import process
+from infinibay.log import get_logger
 from infinibay.unattended.media import evidence
 
+log = get_logger(__name__)
+
 _SECONDS = 30
+_MOST_SAID = 2000
 # It finds the product's modules wherever the server was started, and nothing that lies where it was.
 _PROGRAM = f"import sys; sys.path.insert(0, sys.argv[1]); from {evidence.__name__} import main; main(sys.argv[2])"
 _ROOT = Path(infinibay.__file__).parents[1]
@@ -31,6 +35,8 @@ async def recognized(path: Path) -> Recognized:
         raise NoMedium("The ISO file cannot be read")
     if ended.code != 0:
         raise HostFailure(f"The reader of ISO images ended with {ended.code}")
+    if ended.stderr:
+        log.warning("isos.reader_complained", file=path.name, said=ended.stderr[-_MOST_SAID:])
     answer: Mapping[str, Any] = json.loads(ended.stdout)
     if "problem" in answer:
         raise NoMedium(answer["problem"])

@@ -10,6 +10,7 @@ import os
 import resource
 import stat
 import struct
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
@@ -45,8 +46,9 @@ def main(path: str) -> None:
         answer: Mapping[str, Any] = read(path)
     except UnusableMedium as error:
         answer = {"problem": f"{error.message[0].upper()}{error.message[1:]}"}
-    # Whatever a crafted image brings the libraries to, the file is no medium.
+    # Whatever a crafted image brings the libraries to, the file is no medium; whoever started this hears of it.
     except Exception:  # noqa: BLE001
+        traceback.print_exc()
         answer = {"problem": "The ISO file cannot be read"}
     print(json.dumps(answer))  # noqa: T201 - this is a program's output
 
