@@ -64,9 +64,9 @@ async def create(
     pool: str,
     volume_name: str,
     applications: Mapping[str, Mapping[str, Any]],
-) -> None:
+) -> rows.Machine:
     """Writes the machine, its configuration, main disk and applications. The hooks add its rule set."""
-    await tx.machine.create(
+    return await tx.machine.create(
         data={
             "id": machine.id,
             "name": machine.name,
@@ -114,8 +114,12 @@ async def find(db: Database, machine_id: str) -> rows.Machine | None:
 async def find_with(db: Database, machine_id: str, relations: Collection[Relation]) -> rows.Machine | None:
     """The machine with some of its relations."""
     row = await db.machine.find_unique(where={"id": machine_id})
-    if row is not None:
-        await join(db, [row], relations)
+    return None if row is None else await with_relations(db, row, relations)
+
+
+async def with_relations(db: Database, row: rows.Machine, relations: Collection[Relation]) -> rows.Machine:
+    """A machine that has just been written, with some of its relations."""
+    await join(db, [row], relations)
     return row
 
 

@@ -12,6 +12,7 @@ from infinibay.core.access import Principal
 from infinibay.db import rows
 from infinibay.errors import NotFound
 from infinibay.operations.api import Failure
+from infinibay.services.machines.create import Begun
 from infinibay.services.machines.requests import (
     CreateMachineRequest,
     GraphicsLink,
@@ -39,14 +40,14 @@ class RecordingMachines:
 
     async def create(
         self, principal: Principal, request: CreateMachineRequest, relations: Collection[Relation]
-    ) -> rows.Machine:
+    ) -> Begun:
         self._note("create", request)
         if self.error is not None:
             error, self.error = self.error, None
             raise error
         row = machine_row(request.name, principal.user_id)
         self.known[row.id] = row
-        return row
+        return Begun(row, creation_row(row.id))
 
     async def plan(self, principal: Principal, request: CreateMachineRequest) -> MachinePlan:
         self._note("plan", request)
@@ -106,8 +107,8 @@ class RecordingMachines:
 
     async def retry(
         self, principal: Principal, machine_id: str, password: str | None, relations: Collection[Relation]
-    ) -> rows.Machine:
-        return self._changed("retry", machine_id, password)
+    ) -> Begun:
+        return Begun(self._changed("retry", machine_id, password), creation_row(machine_id))
 
     async def rename(self, principal: Principal, machine_id: str, name: str) -> rows.Machine:
         return self._changed("rename", machine_id, name)
@@ -190,3 +191,22 @@ def machine_row(name: str, user_id: str | None, **changes: Any) -> rows.Machine:
         "updatedAt": now,
     }
     return rows.Machine.model_validate({**values, **changes})
+
+
+def creation_row(machine_id: str) -> rows.Operation:
+    """The record of the operation that makes a machine, which nobody has taken yet."""
+    return rows.Operation.model_validate(
+        {
+            "id": str(uuid4()),
+            "kind": "create",
+            "state": "QUEUED",
+            "hostId": str(uuid4()),
+            "machineId": machine_id,
+            "input": "{}",
+            "result": "{}",
+            "steps": 5,
+            "cancelRequested": False,
+            "log": [],
+            "createdAt": datetime(2026, 1, 31, 12, 0, 0, 123000, tzinfo=UTC),
+        }
+    )

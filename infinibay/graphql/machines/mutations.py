@@ -22,14 +22,14 @@ class MachineMutations:
     async def create_machine(self, info: Info, input: CreateMachineInputType) -> Machine:
         """Makes a machine; it is `building` until its operation ended."""
         read = relations_of(selected(info))
-        made = await info.context.services.machines.create(info.context.caller, input.to_request(), read)
-        return Machine.shown(info, made)
+        begun = await info.context.services.machines.create(info.context.caller, input.to_request(), read)
+        return Machine.begun(info, begun)
 
     @strawberry.mutation
     async def retry_machine(self, info: Info, id: str, password: str | None = strawberry.UNSET) -> Machine:
         """Tries a failed creation again, from its kept input."""
         service, read = info.context.services.machines, relations_of(selected(info))
-        return Machine.shown(info, await service.retry(info.context.caller, known_id(id), password or None, read))
+        return Machine.begun(info, await service.retry(info.context.caller, known_id(id), password or None, read))
 
     @strawberry.mutation
     async def update_machine_hardware(self, info: Info, input: UpdateMachineHardwareInput) -> Machine:

@@ -15,6 +15,7 @@ from infinibay.graphql.operations.types import Failure, Operation
 from infinibay.graphql.scalars import BigInt, DateTimeISO, JSONObject
 from infinibay.graphql.templates.types import MachineTemplateType
 from infinibay.services.machines import requests
+from infinibay.services.machines.create import Begun
 from infinibay.services.machines.service import MachinePage as MachinePageResult
 from infinibay.services.machines.states import MachineState
 
@@ -78,6 +79,12 @@ class Machine:
     def shown(cls, info: Info, row: rows.Machine) -> Machine:
         """The machine as the answer to this request."""
         return cls.from_row(row, info.context.graphic_host)
+
+    @classmethod
+    def begun(cls, info: Info, begun: Begun) -> Machine:
+        """A machine that is made, with the operation that makes it: its latest one, which need not be read again."""
+        info.context.loaders.latest_operation.prime(begun.machine.id, begun.operation)
+        return cls.shown(info, begun.machine)
 
     @classmethod
     def from_row(cls, row: rows.Machine, graphic_host: str) -> Machine:

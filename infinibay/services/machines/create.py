@@ -7,6 +7,7 @@ answer. `planMachine` stops before the transaction.
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from uuid import uuid4
 
 from infinibay.core import naming
@@ -26,6 +27,14 @@ from infinibay.services.machines.records import change_status
 from infinibay.services.machines.requests import CreateMachineRequest, MachinePlan, Problem, Relation
 from infinibay.services.machines.validation import Checked, Validation
 from infinibay.services.machines.visible import visible_machine
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A machine that is made, as it was written, and the operation that makes it."""
+
+    machine: rows.Machine
+    operation: rows.Operation
 
 
 class Planner:
@@ -98,7 +107,7 @@ class CreateMachine:
 
     async def create(
         self, principal: Principal, request: CreateMachineRequest, relations: Collection[Relation]
-    ) -> rows.Machine:
+    ) -> Begun:
         """Writes the machine and its operation, and returns it as `building`, with the relations. BadUserInput names
         every wrong field."""
         checked = await self._planner.check(request)
@@ -106,18 +115,19 @@ class CreateMachine:
             raise BadUserInput(*checked.problems)
         machine = self._planner.new_machine(str(uuid4()), checked, user_id=principal.user_id)
         try:
-            operation = await self._write(principal, machine, checked)
+            begun = await self._write(principal, machine, checked)
         except UniqueViolation as error:
             if await machines.find_by_name_key(self._database, machine.name_key) is None:
                 raise
             raise BadUserInput(
                 FieldProblem("name", f'Machine name "{machine.name}" is already taken', "CONFLICT")
             ) from error
-        return await self._enqueued(operation.id, machine.id, relations)
+        self._engine.hand_over(begun.operation.id)
+        return Begun(await machines.with_relations(self._database, begun.machine, relations), begun.operation)
 
     async def retry(
         self, principal: Principal, machine_id: str, password: str | None, relations: Collection[Relation]
-    ) -> rows.Machine:
+    ) -> Begun:
         """A failed creation once more, from its kept input."""
         machine = await visible_machine(self._database, principal, machine_id)
         if machine is None:
@@ -132,16 +142,17 @@ class CreateMachine:
             await self._secrets.keep_installation(tx, machine.id, installation)
             operation = await self._engine.submit(tx, self._operation(principal, machine.id, username))
             await change_status(tx, machine.id, MachineStatus.BUILDING, settle=True, operation_id=operation.id)
-        return await self._enqueued(operation.id, machine.id, relations)
+        self._engine.hand_over(operation.id)
+        row = await machines.find_with(self._database, machine.id, relations)
+        if row is None:
+            raise Conflict("The machine was destroyed at the same moment")
+        return Begun(row, operation)
 
-    async def _write(self, principal: Principal, machine: machines.NewMachine, checked: Checked) -> rows.Operation:
+    async def _write(self, principal: Principal, machine: machines.NewMachine, checked: Checked) -> Begun:
         request = checked.request
         async with self._database.tx() as tx:
-            if machine.template_id is not None and not await templates.hold(tx, machine.template_id):
-                raise BadUserInput(FieldProblem("templateId", "Machine template not found"))
-            if checked.iso_id is not None and not await isos.hold(tx, checked.iso_id):
-                raise BadUserInput(FieldProblem("isoId", "There is no such installation medium"))
-            await machines.create(
+            await _hold(tx, machine.template_id, checked.iso_id)
+            row = await machines.create(
                 tx,
                 machine,
                 self._planner.definition.configuration(machine, checked),
@@ -160,7 +171,7 @@ class CreateMachine:
                 actor_id=principal.user_id,
             )
             await idempotency.settle(tx, {"machine": machine.id})
-            return await self._engine.submit(tx, self._operation(principal, machine.id, request.username))
+            return Begun(row, await self._engine.submit(tx, self._operation(principal, machine.id, request.username)))
 
     def _operation(self, principal: Principal, machine_id: str, username: str) -> NewOperation:
         return NewOperation(
@@ -171,10 +182,10 @@ class CreateMachine:
             input={"username": username},
         )
 
-    async def _enqueued(self, operation_id: str, machine_id: str, relations: Collection[Relation]) -> rows.Machine:
-        """Hands the operation over and answers with the machine meanwhile."""
-        self._engine.hand_over(operation_id)
-        row = await machines.find_with(self._database, machine_id, relations)
-        if row is None:
-            raise Conflict("The machine was destroyed at the same moment")
-        return row
+
+async def _hold(tx: Database, template_id: str | None, iso_id: str | None) -> None:
+    """What the machine refers to stays until the transaction ends; BadUserInput names what is gone by now."""
+    if template_id is not None and not await templates.hold(tx, template_id):
+        raise BadUserInput(FieldProblem("templateId", "Machine template not found"))
+    if iso_id is not None and not await isos.hold(tx, iso_id):
+        raise BadUserInput(FieldProblem("isoId", "There is no such installation medium"))

@@ -14,7 +14,7 @@ from infinibay.operations.api import NewOperation
 from infinibay.operations.engine import OperationEngine
 from infinibay.services import cursors
 from infinibay.services.machines.changes import MachineChanges
-from infinibay.services.machines.create import CreateMachine
+from infinibay.services.machines.create import Begun, CreateMachine
 from infinibay.services.machines.creation_steps import CREATE, DESTROY
 from infinibay.services.machines.installation_secrets import MachineSecrets
 from infinibay.services.machines.records import DOMAIN_GONE, HALF_DESTROYED
@@ -72,7 +72,7 @@ class MachineService:
 
     async def create(
         self, principal: Principal, request: CreateMachineRequest, relations: Collection[Relation]
-    ) -> rows.Machine:
+    ) -> Begun:
         return await self._creation.create(principal, request, relations)
 
     async def plan(self, _principal: Principal, request: CreateMachineRequest) -> MachinePlan:
@@ -80,7 +80,7 @@ class MachineService:
 
     async def retry(
         self, principal: Principal, machine_id: str, password: str | None, relations: Collection[Relation]
-    ) -> rows.Machine:
+    ) -> Begun:
         return await self._creation.retry(principal, machine_id, password, relations)
 
     async def find(self, principal: Principal, machine_id: str) -> rows.Machine | None:
