@@ -27,7 +27,7 @@ APPLICATION_VERSION = "1"
 SCHEMA = "dbos"
 WORKFLOW = "run_operation"
 _FIRST, _ORDINARY = 1, 2
-_POLLING_SECONDS = 0.05
+_POLLING_SECONDS = 0.03
 
 
 @dataclass(frozen=True)
