@@ -45,7 +45,11 @@ class Settings:
     infinibay_domain_type: DomainTypeSetting
     infinibay_keep_failed: bool
     infinibay_power_off_seconds: int
+    infinibay_media_mode: Literal["seed", "remaster"]
     infinibay_media_budget: int
+    infinibay_installer_begin_seconds: int
+    infinibay_installer_seconds: int
+    infinibay_first_boot_seconds: int
     infinibay_start_budget: int
     infinibay_operation_days: int
     infinibay_log_level: str
@@ -140,6 +144,12 @@ def load(environment: Mapping[str, str] | None = None, env_file: Path | None = N
         infinibay_domain_type=values.domain_type("INFINIBAY_DOMAIN_TYPE"),
         infinibay_keep_failed=values.flag("INFINIBAY_KEEP_FAILED", True),
         infinibay_power_off_seconds=values.whole("INFINIBAY_POWER_OFF_SECONDS", 30, 1, 3600),
+        infinibay_media_mode="remaster"
+        if values.choice("INFINIBAY_MEDIA_MODE", "seed", ("seed", "remaster")) == "remaster"
+        else "seed",
+        infinibay_installer_begin_seconds=values.whole("INFINIBAY_INSTALLER_BEGIN_SECONDS", 900, 1, 86400),
+        infinibay_installer_seconds=values.whole("INFINIBAY_INSTALLER_SECONDS", 7200, 1, 604800),
+        infinibay_first_boot_seconds=values.whole("INFINIBAY_FIRST_BOOT_SECONDS", 3600, 1, 604800),
         infinibay_media_budget=values.whole("INFINIBAY_MEDIA_BUDGET", 2, 1, 64),
         infinibay_start_budget=values.whole("INFINIBAY_START_BUDGET", 4, 1, 64),
         infinibay_operation_days=values.whole("INFINIBAY_OPERATION_DAYS", 90, 1, 36500),

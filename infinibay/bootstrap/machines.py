@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from infinibay.bootstrap.foundation import Foundation
 from infinibay.operations.api import OperationKind
 from infinibay.services.department_removal import DepartmentRemoval
+from infinibay.services.installations.finish import FinishSteps
+from infinibay.services.installations.recorder import FlightRecorder
 from infinibay.services.machines.changes import MoveSteps
 from infinibay.services.machines.cleanup import Cleanup
 from infinibay.services.machines.creation_steps import CreationSteps
 from infinibay.services.machines.definition import Definition, Place
 from infinibay.services.machines.firewall import MachineFilters
 from infinibay.services.machines.installation_secrets import MachineSecrets
+from infinibay.services.machines.media import InstallationMedia
 from infinibay.services.machines.power import PowerVerbs
 from infinibay.services.machines.status import StatusKeeper
+from infinibay.unattended.media.kernel import Kernels
+from infinibay.unattended.media.remaster import Remasters
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,7 @@ class MachineParts:
     definition: Definition
     secrets: MachineSecrets
     keeper: StatusKeeper
+    recorder: FlightRecorder
     kinds: Mapping[str, OperationKind]
 
 
@@ -42,12 +49,21 @@ def machine_parts(base: Foundation) -> MachineParts:
         graphic_protocol=settings.graphic_protocol,
         machines_dir=base.machines_dir,
     )
-    definition = Definition(database, hypervisor, filters, secrets, place)
+    media = InstallationMedia(
+        database,
+        secrets,
+        Kernels(settings.infinibay_base_dir / "kernels"),
+        Remasters(settings.infinibay_iso_temp_dir / "remastered", asyncio.Semaphore(settings.infinibay_media_budget)),
+        machines_dir=base.machines_dir,
+        iso_dir=settings.infinibay_iso_dir,
+    )
+    definition = Definition(database, hypervisor, filters, secrets, media, place)
     cleanup = Cleanup(database, hypervisor, filters, base.machines_dir)
     creation = CreationSteps(
-        database, hypervisor, definition, cleanup, keeper, secrets, keep_failed=settings.infinibay_keep_failed
+        database, hypervisor, definition, cleanup, keeper, secrets, media, keep_failed=settings.infinibay_keep_failed
     )
     power = PowerVerbs(hypervisor, definition, keeper, settings.infinibay_power_off_seconds)
-    sources = (creation, power, MoveSteps(database, definition), DepartmentRemoval(database, filters))
+    finish = FinishSteps(database, hypervisor, media, secrets, keeper)
+    sources = (creation, finish, power, MoveSteps(database, definition), DepartmentRemoval(database, filters))
     kinds = {kind.name: kind for source in sources for kind in source.kinds()}
-    return MachineParts(definition, secrets, keeper, kinds)
+    return MachineParts(definition, secrets, keeper, FlightRecorder(hypervisor, base.machines_dir), kinds)

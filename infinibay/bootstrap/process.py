@@ -11,6 +11,7 @@ from typing import Literal
 
 from infinibay import metrics
 from infinibay.bootstrap.foundation import Foundation, foundation
+from infinibay.bootstrap.installations import installation_keeper
 from infinibay.bootstrap.isos import iso_parts
 from infinibay.bootstrap.machines import MachineParts, machine_parts
 from infinibay.bootstrap.services import Live, build_services
@@ -55,6 +56,9 @@ async def running(settings: Settings, role: Role, faults: FaultPoints | None = N
             worker = HostWorker(base.database, engine, parts.keeper, base.host.id)
             await worker.start()
             stack.push_async_callback(worker.stop)
+            installations = installation_keeper(base, parts, engine, live.feed)
+            installations.start()
+            stack.push_async_callback(installations.stop)
             media.keeper.start()
             stack.push_async_callback(media.keeper.stop)
         yield Product(

@@ -24,6 +24,7 @@ from infinibay.services.departments import DepartmentService
 from infinibay.services.events import EventsService
 from infinibay.services.figures import FiguresService
 from infinibay.services.idempotency import IdempotencyService
+from infinibay.services.installations.service import InstallationService
 from infinibay.services.machines.changes import MachineChanges
 from infinibay.services.machines.create import CreateMachine, Planner
 from infinibay.services.machines.service import MachineService
@@ -77,6 +78,7 @@ def build_services(
         departments=DepartmentService(database, DepartmentRemover(engine, base.host.id)),
         templates=TemplateService(database),
         template_categories=TemplateCategoryService(database),
+        installations=InstallationService(database, parts.recorder),
         machine_states=MachineStates(database, live.feed),
         isos=media.service,
         iso_uploads=media.uploads,
@@ -100,4 +102,5 @@ def build_validation(base: Foundation, media: IsoParts) -> Validation:
         pool_name=settings.infinibay_storage_pool_name,
         network=settings.libvirt_network_name,
         wanted_type=settings.infinibay_domain_type,
+        media_mode=settings.infinibay_media_mode,
     )

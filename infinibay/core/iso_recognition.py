@@ -48,8 +48,8 @@ class WindowsImage:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was found: the volume's label, small text files by their path, the kernels of Debian's installer, the images
-    of Windows, and the firmwares it has boot records for."""
+    """What was found: the volume's label, small text files by their path, the kernels of Debian's installer and the
+    packages of Red Hat's, the images of Windows, and the firmwares it has boot records for."""
 
     label: str
     texts: Mapping[str, str] = field(default_factory=dict)
@@ -70,6 +70,7 @@ class Recognized:
     label: str
     boots: tuple[str, ...]
     images: tuple[WindowsImage, ...] = ()
+    has_packages: bool = True
 
     @property
     def problem(self) -> str | None:
@@ -96,6 +97,8 @@ def recognize(evidence: Evidence) -> Recognized:
         label=_short(evidence.label) or "",
         boots=evidence.boots,
         images=evidence.images,
+        # The other families' media always bring some.
+        has_packages=system not in _TREES.values() or any("repodata" in path for path in evidence.paths),
     )
 
 
@@ -127,7 +130,7 @@ def _ubuntu(evidence: Evidence) -> _Found | None:
 def _debian(evidence: Evidence) -> _Found | None:
     found = _DEBIAN.match(evidence.texts.get(".disk/info", ""))
     # A live system has the same words, and no installer that takes answers.
-    if found is None or not evidence.paths:
+    if found is None or not any(path.startswith("install.") for path in evidence.paths):
         return None
     return "debian", found[1], (found[3],), found[2]
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+
+from prisma import Json
 
 from infinibay.db import rows
 from infinibay.db.client import Database
@@ -26,6 +30,7 @@ class IsoValues:
     stamp: str
     sha256: str | None
     problem: str | None
+    contents: Mapping[str, Any] | None = None
 
 
 async def find(db: Database, iso_id: str) -> rows.Iso | None:
@@ -57,6 +62,7 @@ async def take_turns(tx: Database) -> None:
 
 async def put(tx: Database, filename: str, values: IsoValues) -> rows.Iso:
     """Writes what is known of a file, new or not."""
+    contents = Json(None if values.contents is None else dict(values.contents))
     return await tx.iso.upsert(
         where={"filename": filename},
         data={
@@ -72,6 +78,7 @@ async def put(tx: Database, filename: str, values: IsoValues) -> rows.Iso:
                 "stamp": values.stamp,
                 "sha256": values.sha256,
                 "problem": values.problem,
+                "contents": contents,
             },
             "update": {
                 "os": values.os,
@@ -84,6 +91,7 @@ async def put(tx: Database, filename: str, values: IsoValues) -> rows.Iso:
                 "stamp": values.stamp,
                 "sha256": values.sha256,
                 "problem": values.problem,
+                "contents": contents,
             },
         },
     )

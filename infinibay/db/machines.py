@@ -56,16 +56,31 @@ class NewConfiguration:
     iso_path: str
 
 
+@dataclass(frozen=True)
+class NewInstallation:
+    """What was asked for, or was chosen in its place; `mode` is seed, remaster or manual."""
+
+    mode: str
+    locale: str
+    keyboard: str
+    timezone: str
+    hostname: str
+    ssh_keys: tuple[str, ...]
+    packages: tuple[str, ...]
+    edition: str | None
+
+
 async def create(
     tx: Database,
     machine: NewMachine,
     configuration: NewConfiguration,
+    installation: NewInstallation,
     *,
     pool: str,
     volume_name: str,
     applications: Mapping[str, Mapping[str, Any]],
 ) -> rows.Machine:
-    """Writes the machine, its configuration, main disk and applications. The hooks add its rule set."""
+    """Writes the machine, its configuration, installation, main disk and applications. The hooks add its rule set."""
     return await tx.machine.create(
         data={
             "id": machine.id,
@@ -89,6 +104,19 @@ async def create(
                     "network": configuration.network,
                     "macAddress": configuration.mac_address,
                     "isoPath": configuration.iso_path,
+                }
+            },
+            "installation": {
+                "create": {
+                    "mode": installation.mode,
+                    "locale": installation.locale,
+                    "keyboard": installation.keyboard,
+                    "timezone": installation.timezone,
+                    "hostname": installation.hostname,
+                    "sshKeys": list(installation.ssh_keys),
+                    "packages": list(installation.packages),
+                    "edition": installation.edition,
+                    "kernelArguments": [],
                 }
             },
             "disks": {
@@ -249,6 +277,11 @@ async def set_status(tx: Database, machine_id: str, status: str, reason: str | N
 
 async def set_graphic_port(db: Database, machine_id: str, port: int | None) -> None:
     await db.machineconfiguration.update_many(where={"machineId": machine_id}, data={"graphicPort": port})
+
+
+async def clear_medium(db: Database, machine_id: str) -> None:
+    """The machine boots from its disk from now on."""
+    await db.machineconfiguration.update_many(where={"machineId": machine_id}, data={"isoPath": None})
 
 
 async def rename(tx: Database, machine_id: str, name: str, name_key: str) -> None:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from prisma import Json
-from prisma.enums import MachineStatus, OperationState, RuleAction, RuleDirection, RuleSetType, UserRole
+from prisma.enums import (
+    InstallationState,
+    MachineStatus,
+    OperationState,
+    RuleAction,
+    RuleDirection,
+    RuleSetType,
+    UserRole,
+)
 from prisma.models import (
     Application,
     AuditEntry,
@@ -12,6 +20,8 @@ from prisma.models import (
     FirewallRule,
     Host,
     IdempotencyKey,
+    Installation,
+    InstallationTask,
     Iso,
     Machine,
     MachineApplication,
@@ -35,6 +45,9 @@ __all__ = [
     "FirewallRule",
     "Host",
     "IdempotencyKey",
+    "Installation",
+    "InstallationState",
+    "InstallationTask",
     "Iso",
     "Json",
     "Machine",

@@ -43,6 +43,7 @@ RULES: dict[str, Rule] = {
     "Query.machines": Rule.USER,
     "Query.machinesPage": Rule.USER,
     "Query.graphicConnection": Rule.USER,
+    "Query.installationReport": Rule.USER,
     "Query.planMachine": Rule.ADMIN,
     "Mutation.createMachine": Rule.ADMIN,
     "Mutation.retryMachine": Rule.ADMIN,

@@ -48,12 +48,13 @@ class CdromSpec:
     target: str
     bus: Bus
     boot_order: int | None = None
+    format: Literal["raw", "qcow2"] = "raw"
 
     def element(self) -> Element:
         return node(
             "disk",
             {"type": "file", "device": "cdrom"},
-            node("driver", {"name": "qemu", "type": "raw"}),
+            node("driver", {"name": "qemu", "type": self.format}),
             node("source", {"file": self.path}) if self.path else None,
             node("target", {"dev": self.target, "bus": self.bus}),
             node("readonly"),
@@ -135,13 +136,15 @@ class SerialSpec:
 
 @dataclass(frozen=True)
 class ChannelSpec:
-    """A virtio-serial port that both ends know by name."""
+    """A virtio-serial port that both ends know by name; what a guest writes to a terminal may also go to a file."""
 
-    kind: Literal["unix", "spicevmc"]
+    kind: Literal["unix", "spicevmc", "pty"]
     name: str
+    log_path: str | None = None
 
     def element(self) -> Element:
-        return node("channel", {"type": self.kind}, node("target", {"type": "virtio", "name": self.name}))
+        log = node("log", {"file": self.log_path, "append": "on"}) if self.log_path else None
+        return node("channel", {"type": self.kind}, log, node("target", {"type": "virtio", "name": self.name}))
 
 
 @dataclass(frozen=True)

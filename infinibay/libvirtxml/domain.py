@@ -26,6 +26,15 @@ class FirmwareSpec:
 
 
 @dataclass(frozen=True)
+class DirectBoot:
+    """A kernel that is started without the firmware's choice, with its first root file system and its command line."""
+
+    kernel: str
+    initrd: str
+    command_line: str
+
+
+@dataclass(frozen=True)
 class CpuSpec:
     """`vcpus` cores in one socket; without a mode the hypervisor's default model."""
 
@@ -72,6 +81,7 @@ class DomainSpec:
     clock: ClockSpec
     on_crash: CrashAction
     devices: tuple[Device, ...]
+    direct_boot: DirectBoot | None = None
 
 
 def domain_xml(spec: DomainSpec) -> str:
@@ -108,17 +118,23 @@ def _metadata(machine_id: str) -> Element:
 
 def _os(spec: DomainSpec) -> Element:
     kind = node("type", {"arch": spec.arch, "machine": spec.machine_type}, text="hvm")
-    firmware = spec.firmware
+    return node("os", None, kind, *_flash(spec.firmware), *_direct_boot(spec.direct_boot))
+
+
+def _flash(firmware: FirmwareSpec | None) -> tuple[Element, ...]:
     if firmware is None:
-        return node("os", None, kind)
+        return ()
     loader = {"readonly": "yes", "secure": "yes" if firmware.secure else None, "type": "pflash"}
-    return node(
-        "os",
-        None,
-        kind,
+    return (
         node("loader", loader, text=firmware.code_path),
         node("nvram", {"template": firmware.vars_template}, text=firmware.vars_path),
     )
+
+
+def _direct_boot(boot: DirectBoot | None) -> tuple[Element, ...]:
+    if boot is None:
+        return ()
+    return (leaf("kernel", boot.kernel), leaf("initrd", boot.initrd), leaf("cmdline", boot.command_line))
 
 
 def _features(spec: DomainSpec) -> Element:

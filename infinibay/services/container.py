@@ -11,6 +11,7 @@ from infinibay.services.doctor import Doctor
 from infinibay.services.events import EventsService
 from infinibay.services.figures import FiguresService
 from infinibay.services.idempotency import IdempotencyService
+from infinibay.services.installations.service import InstallationService
 from infinibay.services.isos.service import IsoService
 from infinibay.services.isos.uploads import IsoUploads
 from infinibay.services.machines.service import MachineService
@@ -31,6 +32,7 @@ class Services:
     users: UserService
     machines: MachineService
     machine_states: MachineStates
+    installations: InstallationService
     departments: DepartmentService
     templates: TemplateService
     template_categories: TemplateCategoryService

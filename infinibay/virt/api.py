@@ -141,6 +141,16 @@ class Domains(Protocol):
     async def agent_command(self, uuid: str, command: str, seconds: int = 5) -> str:
         """Sends JSON to the guest agent and returns its JSON. AgentUnresponsive when none answers."""
 
+    def listen(self, uuid: str, port: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """What the guest writes to a virtio-serial port, in pieces; the iterator ends when the domain stops or the
+        connection is lost. Nobody else can listen meanwhile. WrongState for a domain that does not run."""
+
+    async def screenshot(self, uuid: str) -> bytes:
+        """The screen as PNG. Unsupported for a domain without one, WrongState for one that does not run."""
+
+    async def eject(self, uuid: str, target: str) -> None:
+        """Takes the medium out of a running domain's CD-ROM drive."""
+
 
 class Storage(Protocol):
     """Pools and volumes, by name."""

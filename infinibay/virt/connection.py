@@ -248,6 +248,9 @@ class Connection:
                     ),
                     # A restart of the guest is no part of the lifecycle: the domain runs on.
                     connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_REBOOT, self._on_reboot, None),
+                    connection.domainEventRegisterAny(
+                        None, libvirt.VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE, self._on_agent, None
+                    ),
                 )
             except libvirt.libvirtError:
                 connection.close()
@@ -277,6 +280,13 @@ class Connection:
     def _on_reboot(self, _connection: libvirt.virConnect, domain: libvirt.virDomain, _opaque: object) -> None:
         """Runs in the native event thread."""
         self._inbox.put(DomainChanged(domain.UUIDString(), "rebooted"))
+
+    def _on_agent(
+        self, _connection: libvirt.virConnect, domain: libvirt.virDomain, state: int, _reason: int, _opaque: object
+    ) -> None:
+        """Runs in the native event thread. The agent has opened its port, which does not mean that it answers."""
+        if state == libvirt.VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_CONNECTED:
+            self._inbox.put(DomainChanged(domain.UUIDString(), "agent"))
 
     async def _dispose(self, connection: libvirt.virConnect) -> None:
         await _settle(self._opener.submit(partial(_close, connection, self._callback_ids)), _KEEPALIVE_SECONDS)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -20,8 +21,9 @@ from infinibay.errors import (
     Unsupported,
 )
 from infinibay.libvirtxml import reader
+from infinibay.libvirtxml.installed import empty_cdrom_xml
 from infinibay.log import get_logger
-from infinibay.virt import errors, qemu_log
+from infinibay.virt import errors, guest_ports, qemu_log, screenshots
 from infinibay.virt.api import DomainInfo
 from infinibay.virt.connection import Connection, Kind
 from infinibay.virt.states import describe
@@ -168,6 +170,24 @@ class LibvirtDomains:
                 raise
             # libvirt's word for a domain without an agent channel.
             raise AgentUnresponsive(error.message, libvirt_code=error.libvirt_code) from error
+
+    def listen(self, uuid: str, port: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        return guest_ports.opened(self._connection, uuid, port)
+
+    async def screenshot(self, uuid: str) -> bytes:
+        def take(connection: libvirt.virConnect) -> bytes:
+            return screenshots.take(connection, connection.lookupByUUIDString(uuid))
+
+        return await self._connection.call(Kind.CHANGE, take)
+
+    async def eject(self, uuid: str, target: str) -> None:
+        def change(domain: libvirt.virDomain) -> None:
+            domain.updateDeviceFlags(
+                empty_cdrom_xml(domain.XMLDesc(), target),
+                libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_DEVICE_MODIFY_FORCE,
+            )
+
+        await self._with(Kind.CHANGE, uuid, change)
 
     async def _with(
         self, kind: Kind, uuid: str, function: Callable[[libvirt.virDomain], T], *, seconds: float | None = None

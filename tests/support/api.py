@@ -33,6 +33,8 @@ from infinibay.services.departments import DepartmentService
 from infinibay.services.events import EventsService
 from infinibay.services.figures import FiguresService
 from infinibay.services.idempotency import IdempotencyService
+from infinibay.services.installations.recorder import FlightRecorder
+from infinibay.services.installations.service import InstallationService
 from infinibay.services.machines.service import MachineService
 from infinibay.services.machines.states import MachineStates
 from infinibay.services.operations import OperationsService
@@ -147,11 +149,13 @@ async def running_api(url: str, base: Path, *, origins: tuple[str, ...] = ()) ->
     media = iso_parts(settings, database)
     pump = LivePump(database, url, feed, stays)
     await pump.start()
+    hypervisor = LibvirtHypervisor(settings.libvirt_uri, settings.run_dir)
     services = Services(
         auth=AuthService(database, passwords, credentials, KEY, lifetime=timedelta(hours=1)),
         users=UserService(database, passwords, credentials, accounts),
         machines=cast("MachineService", machines),
         machine_states=MachineStates(database, feed),
+        installations=InstallationService(database, FlightRecorder(hypervisor, base / "machines")),
         departments=DepartmentService(database, remove_department(database)),
         templates=TemplateService(database),
         template_categories=TemplateCategoryService(database),
@@ -162,7 +166,7 @@ async def running_api(url: str, base: Path, *, origins: tuple[str, ...] = ()) ->
         streams=Streams(database, stays),
         idempotency=IdempotencyService(database, locks, KEY),
         audit=AuditService(database),
-        doctor=serving_doctor(settings, LibvirtHypervisor(settings.libvirt_uri, settings.run_dir), url, database),
+        doctor=serving_doctor(settings, hypervisor, url, database),
         figures=FiguresService(database, FIGURES_TOKEN),
     )
     readiness: dict[str, str | None] = {"database": None, "hypervisor": None, "worker": None}

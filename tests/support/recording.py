@@ -64,6 +64,7 @@ class RecordingMachines:
             firmware="efi",
             domain_type="qemu",
             medium="/iso",
+            media_mode="manual",
             steps=("volume",),
             xml="<domain/>",
         )

@@ -26,6 +26,16 @@ class MachineOs(Enum):
 
 
 @strawberry.enum
+class MediaMode(Enum):
+    """SEED: the answers lie on a small medium beside the untouched ISO. REMASTER: a new ISO is built with them inside.
+    MANUAL: a person answers the installer."""
+
+    SEED = "seed"
+    REMASTER = "remaster"
+    MANUAL = "manual"
+
+
+@strawberry.enum
 class MachineOrderByField(Enum):
     """CONFIG stands for the default order: there is no such column."""
 
@@ -81,7 +91,8 @@ class FirstBootScriptInputType:
 @strawberry.input
 class CreateMachineInputType:
     """Either a template or all three custom sizes, in GB. An empty `departmentId` means the department Default. Without
-    an `isoId` the system's own medium is taken."""
+    an `isoId` the system's own medium is taken, without a `mediaMode` the server's usual one. `locale` is like en_US,
+    `keyboard` like us or ch fr, `timezone` like Europe/Zurich; `edition` is one of those on a Windows medium."""
 
     name: str
     os: MachineOs
@@ -95,6 +106,14 @@ class CreateMachineInputType:
     custom_storage: int | None = strawberry.UNSET
     pci_bus: str | None = None
     iso_id: strawberry.ID | None = strawberry.UNSET
+    media_mode: MediaMode | None = strawberry.UNSET
+    locale: str | None = strawberry.UNSET
+    keyboard: str | None = strawberry.UNSET
+    timezone: str | None = strawberry.UNSET
+    hostname: str | None = strawberry.UNSET
+    ssh_keys: list[str] | None = strawberry.UNSET
+    edition: str | None = strawberry.UNSET
+    packages: list[str] | None = strawberry.UNSET
     applications: list[MachineApplicationInputType] = strawberry.field(default_factory=list)
     first_boot_scripts: list[FirstBootScriptInputType] = strawberry.field(default_factory=list)
 
@@ -112,6 +131,14 @@ class CreateMachineInputType:
             custom_storage=given(self.custom_storage),
             pci_bus=self.pci_bus or None,
             iso_id=optional_id(given(self.iso_id)),
+            media_mode=self.media_mode.value if self.media_mode else None,
+            locale=self.locale or None,
+            keyboard=self.keyboard or None,
+            timezone=self.timezone or None,
+            hostname=self.hostname or None,
+            ssh_keys=tuple(self.ssh_keys or ()),
+            edition=self.edition or None,
+            packages=tuple(self.packages or ()),
             applications=tuple(one.to_request() for one in self.applications),
             first_boot_scripts=tuple(one.to_request() for one in self.first_boot_scripts),
         )

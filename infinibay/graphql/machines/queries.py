@@ -6,6 +6,7 @@ import strawberry
 
 from infinibay.graphql.common import PaginationInputType, known_id, page_size, window
 from infinibay.graphql.context import Info
+from infinibay.graphql.installations.types import InstallationReport
 from infinibay.graphql.machines.inputs import CreateMachineInputType, MachineFilter, MachineOrderBy
 from infinibay.graphql.machines.types import GraphicConfigurationType, Machine, MachinePage, MachinePlan, relations_of
 from infinibay.graphql.selection import selected
@@ -52,6 +53,12 @@ class MachineQueries:
         """Where a machine's graphics listen; null when it is absent, not the caller's, or off."""
         link = await info.context.services.machines.graphics(info.context.caller, known_id(id))
         return GraphicConfigurationType.from_result(link) if link else None
+
+    @strawberry.field
+    async def installation_report(self, info: Info, machine_id: strawberry.ID) -> InstallationReport | None:
+        """How a machine's installation went; null when there is no such machine, or it is not the caller's."""
+        report = await info.context.services.installations.report(info.context.caller, known_id(machine_id))
+        return InstallationReport.from_result(report) if report else None
 
     @strawberry.field
     async def plan_machine(self, info: Info, input: CreateMachineInputType) -> MachinePlan:

@@ -11,6 +11,7 @@ from infinibay.db import rows
 from infinibay.graphql.auth_users.types import UserType
 from infinibay.graphql.context import Info
 from infinibay.graphql.departments.types import DepartmentType
+from infinibay.graphql.installations.types import Installation
 from infinibay.graphql.operations.types import Failure, Operation
 from infinibay.graphql.scalars import BigInt, DateTimeISO, JSONObject
 from infinibay.graphql.templates.types import MachineTemplateType
@@ -66,6 +67,12 @@ class Machine:
         """The latest operation."""
         row = await info.context.loaders.latest_operation.load(self.row.id)
         return Operation.from_row(row) if row else None
+
+    @strawberry.field
+    async def installation(self, info: Info) -> Installation | None:
+        """How its system is installed; null for one that is not installed here."""
+        row = await info.context.loaders.installation.load(self.row.id)
+        return Installation.from_row(row) if row else None
 
     @strawberry.field
     async def failure(self, info: Info) -> Failure | None:
@@ -187,6 +194,7 @@ class MachinePlan:
     firmware: str
     domain_type: str
     medium: str
+    media_mode: str
     steps: list[str]
     xml: str
 
@@ -205,6 +213,7 @@ class MachinePlan:
             firmware=plan.firmware,
             domain_type=plan.domain_type,
             medium=plan.medium,
+            media_mode=plan.media_mode,
             steps=list(plan.steps),
             xml=plan.xml,
         )

@@ -17,7 +17,9 @@ from infinibay.db.client import Database
 from infinibay.errors import FieldProblem
 from infinibay.host.iso_directory import IsoDirectory
 from infinibay.log import get_logger
+from infinibay.services.isos.contents import contents_of, medium_of
 from infinibay.services.isos.recognition import NoMedium, recognized
+from infinibay.unattended.installation import Medium
 
 log = get_logger(__name__)
 
@@ -35,11 +37,13 @@ class IsoView:
 
 @dataclass(frozen=True)
 class Choice:
-    """What a new machine is installed from: the file's path, its row if there is one, or what is wrong."""
+    """What a new machine is installed from: the file's path, its row if there is one, or what is wrong. `medium` is
+    what an unattended installation has to know of it; None when its own words were not understood."""
 
     path: Path
     iso_id: str | None = None
     problem: FieldProblem | None = None
+    medium: Medium | None = None
 
 
 class IsoLibrary:
@@ -91,7 +95,7 @@ class IsoLibrary:
         if row.problem is not None:
             message = f"The installation medium {row.filename} can't be used. {row.problem}"
             return Choice(path, problem=FieldProblem(field, message, remedy="Put a whole one into its place"))
-        return Choice(path, row.id)
+        return Choice(path, row.id, medium=medium_of(row))
 
     async def digest(self, name: str) -> tuple[str, str]:
         """Stamp and SHA-256 of a file; a cancelled caller ends the reading. Raises NotFound or HostFailure."""
@@ -203,4 +207,5 @@ def _values(
         stamp=stamp,
         sha256=sha256,
         problem=problem,
+        contents=contents_of(found) if found.system == system and found.version else None,
     )

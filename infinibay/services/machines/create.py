@@ -13,7 +13,7 @@ from uuid import uuid4
 from infinibay.core import naming
 from infinibay.core.access import Principal
 from infinibay.core.machine_status import MachineStatus
-from infinibay.db import events, isos, machines, rows, templates
+from infinibay.db import events, installations, isos, machines, rows, templates
 from infinibay.db.client import Database
 from infinibay.errors import BadUserInput, Conflict, FieldProblem, NotFound, UniqueViolation, WrongState
 from infinibay.operations.api import NewOperation
@@ -63,6 +63,7 @@ class Planner:
             firmware=preview.firmware,
             domain_type=checked.domain_type,
             medium=str(checked.iso_path),
+            media_mode=_installation(checked).mode,
             steps=CREATE_STEPS,
             xml=preview.xml,
         )
@@ -141,6 +142,7 @@ class CreateMachine:
             await machines.lock(tx, machine.id)  # Before the operation's event, as everybody locks rows first.
             await self._secrets.keep_installation(tx, machine.id, installation)
             operation = await self._engine.submit(tx, self._operation(principal, machine.id, username))
+            await installations.enter(tx, machine.id, "pending", phase=None, operation_id=operation.id)
             await change_status(tx, machine.id, MachineStatus.BUILDING, settle=True, operation_id=operation.id)
         self._engine.hand_over(operation.id)
         row = await machines.find_with(self._database, machine.id, relations)
@@ -156,6 +158,7 @@ class CreateMachine:
                 tx,
                 machine,
                 self._planner.definition.configuration(machine, checked),
+                _installation(checked),
                 pool=self._planner.definition.place.pool_name,
                 volume_name=naming.main_volume(machine.internal_name),
                 applications={one.application_id: one.parameters for one in request.applications},
@@ -181,6 +184,12 @@ class CreateMachine:
             requested_by_id=principal.user_id,
             input={"username": username},
         )
+
+
+def _installation(checked: Checked) -> machines.NewInstallation:
+    if checked.installation is None:
+        raise ValueError("the wish was not wholly checked")
+    return checked.installation
 
 
 async def _hold(tx: Database, template_id: str | None, iso_id: str | None) -> None:

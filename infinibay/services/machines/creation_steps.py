@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
+from infinibay.core.installing import Phase
 from infinibay.core.machine_status import MachineStatus
-from infinibay.db import machines, rows
+from infinibay.db import installations, machines, rows
 from infinibay.db.client import Database
-from infinibay.errors import HostFailure, NotFound, ObjectExists
+from infinibay.errors import NotFound, ObjectExists
 from infinibay.libvirtxml.storage import VolumeSpec, volume_xml
 from infinibay.operations.api import Failure, OperationKind, Step, StepContext
 from infinibay.services.machines.cleanup import Cleanup
 from infinibay.services.machines.definition import Definition
 from infinibay.services.machines.installation_secrets import MachineSecrets
+from infinibay.services.machines.media import InstallationMedia
 from infinibay.services.machines.records import HALF_DESTROYED, change_status
 from infinibay.services.machines.starting import bring_up
 from infinibay.services.machines.status import StatusKeeper
@@ -40,6 +40,7 @@ class CreationSteps:
         cleanup: Cleanup,
         keeper: StatusKeeper,
         secrets: MachineSecrets,
+        media: InstallationMedia,
         *,
         keep_failed: bool,
     ) -> None:
@@ -49,6 +50,7 @@ class CreationSteps:
         self._cleanup = cleanup
         self._keeper = keeper
         self._secrets = secrets
+        self._installation_media = media
         self._keep_failed = keep_failed
 
     def kinds(self) -> tuple[OperationKind, ...]:
@@ -73,12 +75,10 @@ class CreationSteps:
         )
 
     async def _media(self, context: StepContext) -> None:
-        """The untouched ISO is attached as it is; here its presence is verified and the machine's directory made."""
+        """The machine's directory, and in it what the installer needs beside the ISO, which stays as it is."""
         machine = await self._machine(context)
-        iso = machine.configuration.isoPath if machine.configuration else None
-        if iso is None or not await asyncio.to_thread(Path(iso).is_file):
-            raise HostFailure("The installation medium is gone", remedy=f"Put the ISO back as {iso}")
         await self._definition.make_directory(machine.id)
+        await self._installation_media.make(machine)
 
     async def _volume(self, context: StepContext) -> None:
         machine = await self._machine(context)
@@ -114,6 +114,7 @@ class CreationSteps:
         await self._definition.ensure_defined(_id(context))
 
     async def _start(self, context: StepContext) -> Result:
+        await self._installation_media.check_same(await self._machine(context))
         await self._definition.ensure_network()
         await bring_up(self._hypervisor.domains, _id(context))
         return {"message": "Machine running"}
@@ -122,10 +123,11 @@ class CreationSteps:
         machine_id = _id(context)
         if failure is None:
             await self._keeper.settle(machine_id, context.operation_id)
-            await self._secrets.installation_ended(self._database, machine_id)
+            await self._installation_begins(machine_id, context.operation_id)
         elif self._keep_failed:
             async with self._database.tx() as tx:
                 await self._secrets.creation_failed(tx, machine_id)
+                await installations.enter(tx, machine_id, "failed", phase=None, reason=failure.message)
                 await change_status(
                     tx,
                     machine_id,
@@ -136,6 +138,14 @@ class CreationSteps:
                 )
         else:
             await self._cleanup.remove_records(machine_id, context.operation_id)
+
+    async def _installation_begins(self, machine_id: str, operation_id: str) -> None:
+        """From here on the keeper of installations waits for the installer; by hand nobody needs the secrets."""
+        row = await installations.find(self._database, machine_id)
+        async with self._database.tx() as tx:
+            if row is not None and row.mode == "manual":
+                await self._secrets.installation_ended(tx, machine_id)
+            await installations.enter(tx, machine_id, "installing", phase=Phase.BOOTING, operation_id=operation_id)
 
     async def _destroyed(self, context: StepContext, failure: Failure | None) -> None:
         """A removal that stopped half-way leaves a failed machine that says what is left; it can be destroyed again."""
@@ -158,6 +168,7 @@ class CreationSteps:
         await self._cleanup.remove_volumes(_id(context))
 
     async def _remove_directory(self, context: StepContext) -> None:
+        await self._installation_media.remove(_id(context))
         await self._cleanup.remove_directory(_id(context))
 
     async def _remove_filters(self, context: StepContext) -> None:

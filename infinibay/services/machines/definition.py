@@ -10,7 +10,7 @@ from typing import cast
 
 from infinibay.core import naming
 from infinibay.core.operating_systems import OPERATING_SYSTEMS
-from infinibay.db import machines, rows
+from infinibay.db import installations, machines, rows
 from infinibay.db.client import Database
 from infinibay.errors import HostFailure, NotFound, WrongState
 from infinibay.libvirtxml.domain import domain_xml
@@ -27,6 +27,7 @@ from infinibay.services.machines.design import (
 )
 from infinibay.services.machines.firewall import MachineFilters
 from infinibay.services.machines.installation_secrets import MachineSecrets
+from infinibay.services.machines.media import InstallationMedia
 from infinibay.services.machines.validation import Checked
 from infinibay.virt.api import Hypervisor
 
@@ -63,12 +64,14 @@ class Definition:
         hypervisor: Hypervisor,
         filters: MachineFilters,
         secrets: MachineSecrets,
+        media: InstallationMedia,
         place: Place,
     ) -> None:
         self._database = database
         self._hypervisor = hypervisor
         self._filters = filters
         self._secrets = secrets
+        self._media = media
         self.place = place
 
     def configuration(self, machine: machines.NewMachine, checked: Checked) -> machines.NewConfiguration:
@@ -160,6 +163,7 @@ class Definition:
         password = await self._secrets.graphics_password(self._database, machine.id)
         if configuration is None or not disks or password is None:
             raise NotFound("The machine's configuration is gone")
+        drive, installer = self._media.attached(machine, await installations.find(self._database, machine.id))
         volume = await self._hypervisor.storage.find_volume(disks[0].pool, disks[0].volumeName)
         if volume is None:
             raise HostFailure(
@@ -172,11 +176,12 @@ class Definition:
             cpu_cores=machine.cpuCores,
             ram_gb=machine.ramGB,
             disk_path=volume.path,
-            iso_path=configuration.isoPath,
+            iso_path=drive,
             choice=_kept_choice(configuration),
             bridge=await self._is_bridge(configuration.network),
             machines_dir=self.place.machines_dir,
             graphics_password=password,
+            installer=installer,
         )
 
     def _choice(self, machine_id: str, checked: Checked) -> Choice:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from infinibay.core import naming
-from infinibay.core.operating_systems import OperatingSystem
+from infinibay.core.operating_systems import Family, OperatingSystem
 from infinibay.libvirtxml.devices import (
     BalloonSpec,
     CdromSpec,
@@ -28,17 +28,23 @@ from infinibay.libvirtxml.domain import (
     ClockSpec,
     CpuMode,
     CpuSpec,
+    DirectBoot,
     DomainSpec,
     FirmwareSpec,
     HypervSpec,
     TimerSpec,
 )
+from infinibay.unattended.installation import REPORT_PORT
 from infinibay.virt.api import Capabilities
 
 Firmware = Literal["efi", "efi-secure", "bios"]
 Protocol = Literal["vnc", "spice"]
 
 LISTEN = "127.0.0.1"
+MEDIUM_DRIVE, SEED_DRIVE, DRIVERS_DRIVE = "sda", "sdb", "sdc"
+INSTALLER_LOG = "installer.log"
+# Anaconda writes its log to a port of this name wherever there is one.
+_ANACONDA_LOG_PORT = "org.fedoraproject.anaconda.log.0"
 KIB_PER_GB = 1024**2
 # Six of them are taken by the virtio devices and the USB controller; eight stay free for what is plugged in later.
 ROOT_PORTS = 14
@@ -61,6 +67,18 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class InstallerMedia:
+    """What an installer gets beside the medium in the drive, until it has ended: a seed in a drive of its own, a kernel
+    that is booted directly, the drivers of Windows, ports for its reports and its log. `overlay`: the drive's file is
+    qcow2."""
+
+    seed_path: str | None = None
+    direct_boot: DirectBoot | None = None
+    drivers_path: str | None = None
+    overlay: bool = False
+
+
+@dataclass(frozen=True)
 class MachineDesign:
     """Everything that a machine's domain depends on, beside the host. RAM is in GB.
 
@@ -79,6 +97,7 @@ class MachineDesign:
     bridge: bool
     machines_dir: Path
     graphics_password: str = field(repr=False)
+    installer: InstallerMedia | None = None
 
 
 def choose(
@@ -146,6 +165,7 @@ def design(machine: MachineDesign, capabilities: Capabilities) -> DomainSpec:
         clock=_clock(machine.system, kvm),
         on_crash="preserve",
         devices=_devices(machine, capabilities),
+        direct_boot=machine.installer.direct_boot if machine.installer else None,
     )
 
 
@@ -185,12 +205,12 @@ def _devices(machine: MachineDesign, capabilities: Capabilities) -> tuple[Device
     devices: list[Device] = [
         # Works on every file system, and the guest's flushes still reach the disk.
         DiskSpec(machine.disk_path, "vda", "virtio", boot_order=1, cache="writeback", discard=True),
-        # SATA drives can't be plugged in later, so there is one even without a medium.
-        CdromSpec(machine.iso_path, "sda", "sata", boot_order=2),
+        *_drives(machine),
         *_controllers(),
         _nic(machine, filtered=capabilities.nwfilter),
         SerialSpec(str(machine_directory(machine.machines_dir, machine.machine_id) / "serial.log")),
         ChannelSpec("unix", "org.qemu.guest_agent.0"),
+        *_report_ports(machine),
     ]
     if choice.graphic_protocol == "spice":
         devices.append(ChannelSpec("spicevmc", "com.redhat.spice.0"))
@@ -207,6 +227,27 @@ def _devices(machine: MachineDesign, capabilities: Capabilities) -> tuple[Device
         # Linux reports a panic here; it then shows as crashed instead of as a machine that runs and does nothing.
         devices.append(PanicSpec("isa"))
     return tuple(devices)
+
+
+def _drives(machine: MachineDesign) -> tuple[CdromSpec, ...]:
+    """SATA drives can't be plugged in later, so there is one even without a medium."""
+    installer = machine.installer
+    kind: Literal["raw", "qcow2"] = "qcow2" if installer is not None and installer.overlay else "raw"
+    drive = CdromSpec(machine.iso_path, MEDIUM_DRIVE, "sata", boot_order=2, format=kind)
+    if installer is None:
+        return (drive,)
+    beside = ((installer.seed_path, SEED_DRIVE), (installer.drivers_path, DRIVERS_DRIVE))
+    return (drive, *(CdromSpec(path, target, "sata") for path, target in beside if path is not None))
+
+
+def _report_ports(machine: MachineDesign) -> tuple[ChannelSpec, ...]:
+    if machine.installer is None:
+        return ()
+    reports = ChannelSpec("unix", REPORT_PORT)
+    if machine.system.family is not Family.REDHAT:
+        return (reports,)
+    log = machine_directory(machine.machines_dir, machine.machine_id) / INSTALLER_LOG
+    return (reports, ChannelSpec("pty", _ANACONDA_LOG_PORT, str(log)))
 
 
 def _controllers() -> tuple[ControllerSpec, ...]:

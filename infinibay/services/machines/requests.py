@@ -39,6 +39,14 @@ class CreateMachineRequest:
     custom_storage: int | None = None
     pci_bus: str | None = None
     iso_id: str | None = None
+    media_mode: Literal["seed", "remaster", "manual"] | None = None
+    locale: str | None = None
+    keyboard: str | None = None
+    timezone: str | None = None
+    hostname: str | None = None
+    ssh_keys: tuple[str, ...] = ()
+    edition: str | None = None
+    packages: tuple[str, ...] = ()
     applications: tuple[ApplicationRequest, ...] = ()
     first_boot_scripts: tuple[ScriptRequest, ...] = ()
 
@@ -103,5 +111,6 @@ class MachinePlan:
     firmware: str
     domain_type: str
     medium: str
+    media_mode: str
     steps: tuple[str, ...]
     xml: str

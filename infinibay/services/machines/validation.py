@@ -12,13 +12,19 @@ from infinibay.core.identifiers import canonical
 from infinibay.core.operating_systems import OPERATING_SYSTEMS, OperatingSystem
 from infinibay.db import departments, machines, rows, templates
 from infinibay.db.client import Database
+from infinibay.db.machines import NewInstallation
 from infinibay.errors import FieldProblem
 from infinibay.services.isos.library import IsoLibrary
+from infinibay.services.machines.answers import MediaMode, wish
+from infinibay.services.machines.design import TEST_DRIVER, choose_firmware
+from infinibay.services.machines.media import DRIVERS_ISO
 from infinibay.services.machines.requests import CreateMachineRequest
+from infinibay.unattended.installation import Medium
 from infinibay.virt.api import Capabilities, Hypervisor, PoolInfo
 
 DEFAULT_DEPARTMENT = "Default"
 _NO_TEMPLATE = ("", "custom")
+_DRIVERS = f"Put the ISO of the virtio-win project into it as {DRIVERS_ISO}"
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,7 @@ class Checked:
     sizes: Sizes = field(default_factory=lambda: Sizes(0, 0, 0))
     template_id: str | None = None
     department_id: str | None = None
+    installation: NewInstallation | None = None
     problems: list[FieldProblem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -60,6 +67,7 @@ class Validation:
         pool_name: str,
         network: str,
         wanted_type: str,
+        media_mode: MediaMode,
     ) -> None:
         self._database = database
         self._hypervisor = hypervisor
@@ -67,6 +75,7 @@ class Validation:
         self._pool_name = pool_name
         self._network = network
         self._wanted_type = wanted_type
+        self._media_mode = media_mode
 
     async def check(self, request: CreateMachineRequest) -> Checked:
         """Reads only. Raises HypervisorUnavailable or DatabaseUnavailable where an answer can't be had."""
@@ -95,7 +104,23 @@ class Validation:
         if medium.problem is not None:
             checked.problems.append(medium.problem)
         await self._check_host(checked)
+        await self._check_installation(checked, medium.medium)
         return checked
+
+    async def _check_installation(self, checked: Checked, medium: Medium | None) -> None:
+        system = checked.system
+        bios = checked.domain_type == TEST_DRIVER or choose_firmware(system, checked.capabilities) == "bios"
+        wished = wish(checked.request, system, medium, "bios" if bios else "efi", self._media_mode)
+        checked.installation = wished.new
+        # What holds for every machine was said already.
+        checked.problems += [problem for problem in wished.problems if problem not in checked.problems]
+        checked.warnings += wished.warnings
+        if not system.is_windows or wished.new.mode == "manual":
+            return
+        if not await asyncio.to_thread(self._library.directory.path(DRIVERS_ISO).is_file):
+            checked.problems.append(
+                FieldProblem("os", "The virtio drivers for Windows are missing in the ISO directory", remedy=_DRIVERS)
+            )
 
     async def _is_taken(self, name: str) -> bool:
         """Whether another machine has the name; a text that can't be a name is not looked up."""
@@ -217,4 +242,3 @@ class Validation:
         active = await self._hypervisor.networks.is_active(self._network)
         if active is False:
             checked.warnings.append(f"The network {self._network} is not active; it is started before the machine")
-        checked.warnings.append("The installer is started from its medium and answered by hand")

@@ -30,7 +30,10 @@ _LONGEST_NAME = 200
 _MOST_IMAGES = 100
 _LARGEST_XML = 8 * 1024**2
 _TEXTS = (".disk/info", ".treeinfo")
-_PATHS = ("install.amd/vmlinuz", "install.a64/vmlinuz", "install.386/vmlinuz")
+_PATHS = (
+    *("install.amd/vmlinuz", "install.a64/vmlinuz", "install.386/vmlinuz"),
+    *("repodata/repomd.xml", "BaseOS/repodata/repomd.xml"),
+)
 _WIMS = ("sources/install.wim", "sources/install.esd")
 _WIM_HEADER = 208
 _WIM_MAGIC = b"MSWIM\0\0\0"

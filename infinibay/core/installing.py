@@ -1,0 +1,133 @@
+"""When an installation goes on, has ended or has failed: from what the guest said and what the hypervisor shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+
+# After its last report an installer only puts its disk away.
+_ENDING_SECONDS = 300
+# Whoever reports does so long before.
+_SILENT_SECONDS = 300
+
+
+class Phase(StrEnum):
+    """From the first start to the last report. The installer tells of its begin and its end, the new system of its
+    own."""
+
+    BOOTING = "booting"
+    INSTALLING = "installing"
+    ENDING = "ending"
+    FIRST_BOOT = "first-boot"
+    FINISHED = "finished"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds until the installer says that it runs, until it says that it has ended, and for the first boot."""
+
+    boot: float
+    install: float
+    first_boot: float
+
+
+@dataclass(frozen=True)
+class Signs:
+    """What is known of a machine in a phase that began `seconds` ago.
+
+    `speaks_late`: Windows reports only once it is installed. `stopped_by_request`: somebody powered it off, so that
+    says nothing. `agent`: the guest's agent answers. `silent`: it never reported anything. `has_media`: the installer's
+    media are still attached.
+    """
+
+    phase: Phase
+    seconds: float
+    speaks_late: bool
+    has_media: bool
+    up: bool
+    crashed: bool = False
+    rebooted: bool = False
+    stopped_by_request: bool = False
+    agent: bool = False
+    silent: bool = False
+
+
+class Step(Enum):
+    """`FINISH`: the media go, and the machine runs from its disk."""
+
+    WAIT = "wait"
+    FINISH = "finish"
+    INSTALLED = "installed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is to be done now; a failure has its reason, and so has a success that is not wholly sure."""
+
+    step: Step
+    reason: str | None = None
+
+
+_WAIT, _FINISH = Verdict(Step.WAIT), Verdict(Step.FINISH)
+
+
+def judge(signs: Signs, limits: Limits) -> Verdict:
+    """An installer that reports counts by its reports. One that never did, and powers off, is believed if the system
+    that it left starts."""
+    if signs.crashed and signs.phase is not Phase.FINISHED:
+        return Verdict(Step.FAILED, "The guest crashed")
+    match signs.phase:
+        case Phase.FINISHED:
+            return _FINISH if signs.has_media else Verdict(Step.INSTALLED)
+        case Phase.ENDING:
+            ended = not signs.up or signs.rebooted or signs.seconds > _ENDING_SECONDS
+            return _FINISH if ended else _WAIT
+        case Phase.FIRST_BOOT:
+            return _first_boot(signs, limits)
+        case _:
+            return _installer(signs, limits)
+
+
+def judge_by_hand(*, agent: bool) -> Verdict:
+    """An installation that a person answers has no time limit; the guest's agent tells that it has ended."""
+    return Verdict(Step.INSTALLED) if agent else _WAIT
+
+
+def seconds_left(signs: Signs, limits: Limits) -> float:
+    """Until time alone changes the verdict."""
+    match signs.phase:
+        case Phase.ENDING:
+            limit: float = _ENDING_SECONDS
+        case Phase.FIRST_BOOT:
+            limit = limits.first_boot
+        case Phase.BOOTING if not signs.speaks_late:
+            limit = limits.boot
+        case _:
+            limit = limits.install
+    return max(0.0, limit - signs.seconds)
+
+
+def _first_boot(signs: Signs, limits: Limits) -> Verdict:
+    if signs.agent and signs.silent and signs.seconds > _SILENT_SECONDS:
+        return Verdict(Step.INSTALLED, "The system runs and its agent answers; it reported nothing")
+    if signs.seconds <= limits.first_boot:
+        return _WAIT
+    if signs.agent:
+        return Verdict(Step.INSTALLED, "The system runs, but did not say that its first boot has finished")
+    return Verdict(Step.FAILED, f"The installed system did not report within {limits.first_boot:.0f} s")
+
+
+def _installer(signs: Signs, limits: Limits) -> Verdict:
+    is_silent = signs.phase is Phase.BOOTING and not signs.speaks_late
+    if not signs.up and not signs.stopped_by_request:
+        return _FINISH if is_silent else _failed("The machine powered off before its installer had finished")
+    if is_silent and signs.seconds > limits.boot:
+        return _failed(f"The installer did not report its begin within {limits.boot:.0f} s")
+    if not is_silent and signs.seconds > limits.install:
+        return _failed(f"The installer did not finish within {limits.install:.0f} s")
+    return _WAIT
+
+
+def _failed(reason: str) -> Verdict:
+    return Verdict(Step.FAILED, reason)

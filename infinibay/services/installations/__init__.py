@@ -1,0 +1,1 @@
+"""Unattended installations: from what was asked for to a system that answers."""

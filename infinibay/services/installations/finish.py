@@ -1,0 +1,120 @@
+"""The end of an installer: its media go, and the machine runs from its disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from infinibay.core.installing import Phase
+from infinibay.db import installations, machines, rows
+from infinibay.db.client import Database
+from infinibay.errors import NotFound, WrongState
+from infinibay.libvirtxml import reader
+from infinibay.libvirtxml.installed import without_media
+from infinibay.operations.api import Failure, OperationKind, Step, StepContext
+from infinibay.services.machines.design import DRIVERS_DRIVE, MEDIUM_DRIVE, SEED_DRIVE
+from infinibay.services.machines.installation_secrets import MachineSecrets
+from infinibay.services.machines.media import InstallationMedia
+from infinibay.services.machines.starting import bring_up
+from infinibay.services.machines.status import StatusKeeper
+from infinibay.virt.api import DomainState, Hypervisor
+
+FINISH = "finish_installation"
+
+# The installer has ended, or was never heard of and has powered off.
+_BEFORE_DISK = (Phase.BOOTING, Phase.ENDING)
+
+Result = Mapping[str, Any]
+
+
+class FinishSteps:
+    """Builds the kind `finish_installation`, for an installation that goes on and for one that has failed."""
+
+    def __init__(
+        self,
+        database: Database,
+        hypervisor: Hypervisor,
+        media: InstallationMedia,
+        secrets: MachineSecrets,
+        keeper: StatusKeeper,
+    ) -> None:
+        self._database = database
+        self._hypervisor = hypervisor
+        self._media = media
+        self._secrets = secrets
+        self._keeper = keeper
+
+    def kinds(self) -> tuple[OperationKind, ...]:
+        """The table of this module's kinds."""
+        steps = (
+            Step("eject", self._eject),
+            Step("media", self._remove_media),
+            Step("start", self._start, budget="start"),
+        )
+        return (OperationKind(FINISH, steps, ended=self._ended),)
+
+    async def _eject(self, context: StepContext) -> None:
+        machine_id, domains = _id(context), self._hypervisor.domains
+        domain = await domains.find(machine_id)
+        if domain is None:
+            return
+        if _boots_disk(await self._row(context)) and domain.state is not DomainState.SHUTOFF:
+            # It has left its installer, and would only begin it again.
+            with suppress(WrongState):
+                await domains.destroy(machine_id)
+        definition = await domains.xml(machine_id, inactive=True, secure=True)
+        await domains.define(without_media(definition, drive=MEDIUM_DRIVE, extra=(SEED_DRIVE, DRIVERS_DRIVE)))
+        domain = await domains.find(machine_id)
+        if domain is not None and domain.state in (DomainState.RUNNING, DomainState.PAUSED):
+            for drive in reader.cdroms(await domains.xml(machine_id)):
+                if drive.source is not None:
+                    await domains.eject(machine_id, drive.target)
+
+    async def _remove_media(self, context: StepContext) -> None:
+        await self._media.remove(_id(context))
+        await machines.clear_medium(self._database, _id(context))
+
+    async def _start(self, context: StepContext) -> Result:
+        if not _boots_disk(await self._row(context)):
+            return {"message": "Installation media removed"}
+        await bring_up(self._hypervisor.domains, _id(context))
+        return {"message": "Machine runs from its disk"}
+
+    async def _ended(self, context: StepContext, failure: Failure | None) -> None:
+        row = await installations.find(self._database, _id(context))
+        if row is None:
+            return
+        async with self._database.tx() as tx:
+            await self._secrets.installation_ended(tx, row.machineId)
+            await self._enter_next(tx, row, failure, context.operation_id)
+        await self._keeper.observe(row.machineId, context.operation_id)
+
+    @staticmethod
+    async def _enter_next(tx: Database, row: rows.Installation, failure: Failure | None, operation_id: str) -> None:
+        state, reason = "installing", None
+        phase: Phase | None = Phase.FIRST_BOOT
+        if failure is not None:
+            state, phase, reason = "failed", None, failure.message
+        elif row.phase == Phase.FINISHED:
+            state, phase = "installed", None
+        elif not _boots_disk(row):
+            return
+        await installations.enter(tx, row.machineId, state, phase=phase, reason=reason, operation_id=operation_id)
+
+    async def _row(self, context: StepContext) -> rows.Installation:
+        row = await installations.find(self._database, _id(context))
+        if row is None:
+            raise NotFound("The machine has no installation")
+        return row
+
+
+def _boots_disk(row: rows.Installation) -> bool:
+    """Whether the disk is to be booted for the first time."""
+    return row.state == rows.InstallationState.installing and row.phase in _BEFORE_DISK
+
+
+def _id(context: StepContext) -> str:
+    if context.machine_id is None:
+        raise ValueError("this operation concerns a machine")
+    return context.machine_id

@@ -1,0 +1,271 @@
+"""Waits for one installation: hears what the guest reports, looks at the domain, and keeps the time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from datetime import UTC, datetime
+
+from infinibay.core.installing import Limits, Phase, Signs, Step, Verdict, judge, judge_by_hand, seconds_left
+from infinibay.core.operating_systems import OPERATING_SYSTEMS
+from infinibay.db import installations, machines, operations, rows
+from infinibay.db.client import Database
+from infinibay.errors import HypervisorError, InfinibayError, MachineBusy, Unavailable
+from infinibay.log import get_logger
+from infinibay.operations.api import NewOperation
+from infinibay.operations.engine import OperationEngine
+from infinibay.services.installations.finish import FINISH
+from infinibay.services.installations.recorder import FlightRecorder
+from infinibay.services.machines.installation_secrets import MachineSecrets
+from infinibay.unattended.installation import REPORT_PORT
+from infinibay.unattended.reports import MOST_LINE_BYTES, Report, read_report
+from infinibay.virt.api import DomainState, Hypervisor
+
+log = get_logger(__name__)
+
+_AGAIN_SECONDS = 1.0
+_PORT_AGAIN_SECONDS = 2.0
+_PICTURE_SECONDS = 60.0
+_AGENT_SECONDS = 30.0
+_FINISH_SECONDS = 600.0
+# When one of these was the machine's latest operation, its stop says nothing.
+_STOPS = frozenset({"power_off", "force_power_off"})
+_RESTARTS = frozenset({"restart"})
+_MOST_REPORTS = 1000
+_SAID_SO = "The installer reported that it failed"
+_PING = json.dumps({"execute": "guest-ping"})
+
+
+class Watcher:
+    """Ends when the installation does. Everything that it decides on is in the database or can be seen again, so it may
+    begin anew at any time."""
+
+    def __init__(
+        self,
+        machine_id: str,
+        database: Database,
+        hypervisor: Hypervisor,
+        engine: OperationEngine,
+        recorder: FlightRecorder,
+        secrets: MachineSecrets,
+        limits: Limits,
+    ) -> None:
+        self._machine_id = machine_id
+        self._database = database
+        self._hypervisor = hypervisor
+        self._engine = engine
+        self._recorder = recorder
+        self._secrets = secrets
+        self._limits = limits
+        self._changed = asyncio.Event()
+        self._rebooted = False
+        self._agent_opened = True
+        self._heard: set[Report] = set()
+        self._pictured = self._asked_agent = -float("inf")
+
+    def noticed(self, detail: str) -> None:
+        """Something happened to the domain, in libvirt's word."""
+        self._rebooted = self._rebooted or detail == "rebooted"
+        self._agent_opened = self._agent_opened or detail == "agent"
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Follows the installation to its end."""
+        port: asyncio.Task[None] | None = None
+        try:
+            while (row := await self._row()) is not None:
+                self._changed.clear()
+                try:
+                    machine = await machines.find_with_configuration(self._database, self._machine_id)
+                    if machine is None or not _is_under_way(row, machine):
+                        return
+                    if port is None and row.mode != "manual":
+                        port = asyncio.create_task(self._listen(), name="report port")
+                    pause = await self._look(row, machine)
+                except Unavailable as error:
+                    log.warning("installation.waits", machine_id=self._machine_id, reason=error.message)
+                    pause = _AGAIN_SECONDS
+                await self._pause(pause)
+        finally:
+            if port is not None:
+                port.cancel()
+                await asyncio.gather(port, return_exceptions=True)
+
+    async def _row(self) -> rows.Installation | None:
+        while True:
+            try:
+                return await installations.find(self._database, self._machine_id)
+            except Unavailable:
+                await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    async def _look(self, row: rows.Installation, machine: rows.Machine) -> float:
+        """Judges the installation and does what follows; the seconds until it has to be looked at again."""
+        if row.state == rows.InstallationState.failed:
+            return await self._finish(machine)
+        if row.mode == "manual":
+            verdict = judge_by_hand(agent=await self._agent(row))
+            left = _PICTURE_SECONDS
+        else:
+            signs = await self._signs(row, machine)
+            verdict, left = judge(signs, self._limits), seconds_left(signs, self._limits)
+        match verdict.step:
+            case Step.WAIT:
+                await self._picture_now_and_then()
+                return min(left + 0.1, _PICTURE_SECONDS if row.phase != Phase.FIRST_BOOT else _AGENT_SECONDS)
+            case Step.FINISH:
+                return await self._finish(machine)
+            case _:
+                await self._end(machine, verdict)
+                return 0.0
+
+    async def _signs(self, row: rows.Installation, machine: rows.Machine) -> Signs:
+        domain = await self._hypervisor.domains.find(self._machine_id)
+        up = domain is not None and domain.state in (DomainState.RUNNING, DomainState.PAUSED)
+        since = row.phaseAt or datetime.now(UTC)
+        return Signs(
+            phase=Phase(row.phase or Phase.BOOTING),
+            seconds=(datetime.now(UTC) - since).total_seconds(),
+            speaks_late=OPERATING_SYSTEMS[machine.os].is_windows,
+            has_media=_has_media(machine),
+            up=up,
+            crashed=domain is not None and (domain.state is DomainState.CRASHED or domain.broken),
+            rebooted=self._rebooted,
+            stopped_by_request=not up and await self._was_asked_to_stop(),
+            agent=row.phase == Phase.FIRST_BOOT and await self._agent(row),
+            silent=not row.tasks and not self._heard,
+        )
+
+    async def _was_asked_to_stop(self) -> bool:
+        latest = await operations.latest(self._database, self._machine_id)
+        if latest is None:
+            return False
+        return latest.kind in _STOPS or (latest.kind in _RESTARTS and latest.endedAt is None)
+
+    async def _agent(self, row: rows.Installation) -> bool:
+        """Whether the agent answers; it is asked when it has opened its port, and now and then."""
+        now = time.monotonic()
+        if not self._agent_opened and now - self._asked_agent < _AGENT_SECONDS:
+            return False
+        self._agent_opened, self._asked_agent = False, now
+        try:
+            await self._hypervisor.domains.agent_command(row.machineId, _PING)
+        except Unavailable:
+            raise
+        except HypervisorError:
+            return False
+        return True
+
+    async def _picture_now_and_then(self) -> None:
+        now = time.monotonic()
+        if now - self._pictured >= _PICTURE_SECONDS:
+            self._pictured = now
+            await self._recorder.picture(self._machine_id)
+
+    async def _finish(self, machine: rows.Machine) -> float:
+        """Asks for the operation that removes the media and boots the disk, and waits for its end."""
+        try:
+            operation = await self._engine.request(
+                NewOperation(kind=FINISH, host_id=machine.hostId, machine_id=machine.id)
+            )
+        except MachineBusy:
+            return _AGAIN_SECONDS
+        ended = await self._engine.wait(operation.id, _FINISH_SECONDS)
+        return 0.0 if ended.state == rows.OperationState.SUCCEEDED else _PICTURE_SECONDS
+
+    async def _end(self, machine: rows.Machine, verdict: Verdict) -> None:
+        has_failed = verdict.step is Step.FAILED
+        if has_failed:
+            await self._recorder.picture(self._machine_id)
+        async with self._database.tx() as tx:
+            await machines.lock(tx, machine.id)
+            if not has_failed:
+                await self._secrets.installation_ended(tx, machine.id)
+            await installations.enter(
+                tx, machine.id, "failed" if has_failed else "installed", phase=None, reason=verdict.reason
+            )
+        log.info("installation.ended", machine_id=machine.id, failed=has_failed, reason=verdict.reason)
+
+    async def _listen(self) -> None:
+        """Reads the report port as long as the installation goes on, whenever the domain runs."""
+        while True:
+            try:
+                async with self._hypervisor.domains.listen(self._machine_id, REPORT_PORT) as pieces:
+                    rest = b""
+                    async for piece in pieces:
+                        *lines, rest = (rest + piece).split(b"\n")
+                        for line in lines:
+                            await self._until_written(line)
+                        # A line without an end is not kept for ever.
+                        rest = rest[: MOST_LINE_BYTES + 1]
+            except InfinibayError as error:
+                log.debug("installation.port_closed", machine_id=self._machine_id, reason=error.message)
+            await asyncio.sleep(_PORT_AGAIN_SECONDS)
+
+    async def _until_written(self, line: bytes) -> None:
+        report = read_report(line)
+        if report is None or report in self._heard or len(self._heard) >= _MOST_REPORTS:
+            return
+        while True:
+            try:
+                await self._take(report)
+            except Unavailable:
+                await asyncio.sleep(_AGAIN_SECONDS)
+            else:
+                self._heard.add(report)
+                return
+
+    async def _take(self, report: Report) -> None:
+        """Writes what a report says, unless a later phase contradicts it. Each is taken once."""
+        async with self._database.tx() as tx:
+            if report.event == "task":
+                await installations.record_task(
+                    tx, self._machine_id, report.kind or "", report.id or "", report.status or 0
+                )
+                return
+            await machines.lock(tx, self._machine_id)
+            row = await installations.find(tx, self._machine_id)
+            if row is None or row.state != rows.InstallationState.installing:
+                return
+            phase = Phase(row.phase or Phase.BOOTING)
+            if report.event == "failed" and phase in (Phase.BOOTING, Phase.INSTALLING):
+                await installations.enter(tx, self._machine_id, "failed", phase=None, reason=_SAID_SO)
+            elif (following := _after(report, phase)) is not None:
+                # What the domain did before does not concern the phase that begins.
+                self._rebooted = False
+                await installations.enter(tx, self._machine_id, "installing", phase=following)
+        if report.event == "failed":
+            await self._recorder.picture(self._machine_id)
+        self._pictured = -float("inf")
+        self._changed.set()
+
+
+def _after(report: Report, phase: Phase) -> Phase | None:
+    """The phase that a report leads to; None for one that comes too late to say anything."""
+    if report.event == "started" and phase is Phase.BOOTING:
+        return Phase.INSTALLING
+    if report.event == "installed" and phase in (Phase.BOOTING, Phase.INSTALLING):
+        return Phase.ENDING
+    if report.event == "finished" and phase is not Phase.FINISHED:
+        return Phase.FINISHED
+    return None
+
+
+def _is_under_way(row: rows.Installation, machine: rows.Machine) -> bool:
+    """Whether there is something to wait for, or media that an installation that failed has to give up. Those of a
+    failed creation serve its retry."""
+    if row.state == rows.InstallationState.installing:
+        return True
+    given_up = row.state == rows.InstallationState.failed and row.mode != "manual" and _has_media(machine)
+    return given_up and machine.status not in (rows.MachineStatus.building, rows.MachineStatus.failed)
+
+
+def _has_media(machine: rows.Machine) -> bool:
+    return machine.configuration is not None and machine.configuration.isoPath is not None

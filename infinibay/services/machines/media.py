@@ -1,0 +1,176 @@
+"""The media of an installation: made before the first start in the machine's own directory, removed when it is over."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from infinibay.core.operating_systems import OPERATING_SYSTEMS, OperatingSystem
+from infinibay.db import installations, isos, rows
+from infinibay.db.client import Database
+from infinibay.errors import HostFailure, NotFound, UnusableMedium
+from infinibay.libvirtxml.domain import DirectBoot
+from infinibay.services.isos.contents import medium_of
+from infinibay.services.machines.answers import installation_of, password_hash
+from infinibay.services.machines.design import InstallerMedia, machine_directory
+from infinibay.services.machines.installation_secrets import MachineSecrets
+from infinibay.unattended.api import UnattendedManager
+from infinibay.unattended.factory import create_unattended_manager
+from infinibay.unattended.installation import Installation
+from infinibay.unattended.media import iso as images
+from infinibay.unattended.media import overlay, seed
+from infinibay.unattended.media.kernel import Kernels
+from infinibay.unattended.media.remaster import Remasters
+from infinibay.unattended.remastering import contents
+
+_SEED, _OVERLAY, _KERNEL, _INITRD = "seed.iso", "windows.qcow2", "kernel", "initrd"
+DRIVERS_ISO = "virtio-win.iso"
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What was made: the fingerprint of the ISO, what lies in the drive in its place, and how the kernel is booted."""
+
+    medium: str
+    drive: Path | None = None
+    arguments: tuple[str, ...] = ()
+
+
+class InstallationMedia:
+    """Makes and removes media. Each part can be made again, and removed again."""
+
+    def __init__(
+        self,
+        database: Database,
+        secrets: MachineSecrets,
+        kernels: Kernels,
+        remasters: Remasters,
+        *,
+        machines_dir: Path,
+        iso_dir: Path,
+    ) -> None:
+        self._database = database
+        self._secrets = secrets
+        self._kernels = kernels
+        self._remasters = remasters
+        self._machines_dir = machines_dir
+        self._iso_dir = iso_dir
+
+    async def make(self, machine: rows.Machine) -> None:
+        """The media of a machine whose directory is there. HostFailure or UnusableMedium say what is wrong."""
+        iso = Path(_iso_path(machine))
+        row = await installations.find(self._database, machine.id)
+        if row is None or row.mode == "manual":
+            if not await asyncio.to_thread(iso.is_file):
+                raise HostFailure("The installation medium is gone", remedy=f"Put the ISO back as {iso}")
+            return
+        system = OPERATING_SYSTEMS[machine.os]
+        installation = await self._installation(machine, row, system, iso)
+        manager = create_unattended_manager(system.name)
+        files = await asyncio.to_thread(manager.files, installation)
+        if row.mode == "remaster":
+            made = await self._remastered(machine.id, iso, system, manager, files)
+        else:
+            made = await self._seeded(machine.id, iso, system, manager, files, installation.firmware)
+        await installations.keep_media(
+            self._database,
+            machine.id,
+            medium=made.medium,
+            drive_path=None if made.drive is None else str(made.drive),
+            kernel_arguments=made.arguments,
+        )
+
+    async def check_same(self, machine: rows.Machine) -> None:
+        """Raises UnusableMedium when the ISO is no longer the one that the media were made from."""
+        row = await installations.find(self._database, machine.id)
+        if row is not None and row.medium is not None:
+            await asyncio.to_thread(images.check_same, Path(_iso_path(machine)), row.medium)
+
+    async def remove(self, machine_id: str) -> None:
+        """All that was made for the installer, which holds secrets; what is absent is fine."""
+        directory = self._directory(machine_id)
+        await seed.remove(directory / _SEED)
+        await overlay.remove(directory / _OVERLAY)
+        await self._kernels.remove(directory)
+        await self._remasters.release(machine_id)
+
+    def attached(
+        self, machine: rows.Machine, row: rows.Installation | None
+    ) -> tuple[str | None, InstallerMedia | None]:
+        """What lies in the drive, and what the installer gets beside it; nothing once the medium is gone."""
+        iso = machine.configuration.isoPath if machine.configuration else None
+        if iso is None or row is None or row.mode == "manual":
+            return iso, None
+        system = OPERATING_SYSTEMS[machine.os]
+        drive = row.drivePath or iso
+        drivers = str(self._iso_dir / DRIVERS_ISO) if system.is_windows else None
+        directory = self._directory(machine.id)
+        if row.mode == "remaster":
+            return drive, InstallerMedia(drivers_path=drivers)
+        has_seed = create_unattended_manager(machine.os).label is not None
+        seed_path = str(directory / _SEED) if has_seed else None
+        boot = None
+        if row.kernelArguments:
+            kernel, initrd = (str(directory / name) for name in (_KERNEL, _INITRD))
+            boot = DirectBoot(kernel, initrd, " ".join(row.kernelArguments))
+        return drive, InstallerMedia(seed_path, boot, drivers, overlay=row.drivePath is not None)
+
+    async def _installation(
+        self, machine: rows.Machine, row: rows.Installation, system: OperatingSystem, iso: Path
+    ) -> Installation:
+        known = await isos.find_by_name(self._database, iso.name)
+        medium = medium_of(known) if known is not None else None
+        if medium is None:
+            raise UnusableMedium(f"The ISO {iso.name} is no longer the one that was chosen")
+        secret = await self._secrets.installation(self._database, machine.id)
+        if secret is None:
+            raise NotFound("The password for the installation was erased")
+        hashed = await asyncio.to_thread(password_hash, system, secret.password)
+        return installation_of(row, machine, system, medium, secret, hashed)
+
+    async def _seeded(
+        self,
+        machine_id: str,
+        iso: Path,
+        system: OperatingSystem,
+        manager: UnattendedManager,
+        files: dict[str, bytes],
+        firmware: str,
+    ) -> _Made:
+        directory = self._directory(machine_id)
+        if manager.label is not None:
+            await seed.write(directory / _SEED, manager.label, files)
+        if not system.is_windows:
+            added = files if manager.label is None else {}
+            boot = await self._kernels.place(iso, directory, added)
+            return _Made(boot.medium, arguments=manager.kernel_arguments(boot.label))
+        medium = await asyncio.to_thread(images.fingerprint, iso)
+        if firmware != "efi":
+            # A BIOS asks for a key only where the disk boots too.
+            return _Made(medium)
+        await overlay.write(directory / _OVERLAY, iso)
+        return _Made(medium, directory / _OVERLAY)
+
+    async def _remastered(
+        self,
+        machine_id: str,
+        iso: Path,
+        system: OperatingSystem,
+        manager: UnattendedManager,
+        files: dict[str, bytes],
+    ) -> _Made:
+        medium = await asyncio.to_thread(images.fingerprint, iso)
+        label = await asyncio.to_thread(images.label, iso)
+        inside = contents(system.family, files, manager.kernel_arguments(label))
+        return _Made(medium, await self._remasters.take(iso, inside, machine_id))
+
+    def _directory(self, machine_id: str) -> Path:
+        return machine_directory(self._machines_dir, machine_id)
+
+
+def _iso_path(machine: rows.Machine) -> str:
+    path = machine.configuration.isoPath if machine.configuration else None
+    if path is None:
+        raise NotFound("The machine has no installation medium")
+    return path
