@@ -8,11 +8,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support.guest_iso import build_guest_iso
+from tests.support.guest_parts import EFI_SYSTEM_PARTITION, write_iso
 
+UBUNTU_LABEL = "Ubuntu-Server 24.04.1 LTS amd64"
 DEBIAN_LABEL, FEDORA_LABEL, WINDOWS_LABEL = "Debian 12.5.0 amd64 n", "Fedora-S-dvd-x86_64-41", "CCCOMA_X64FRE_EN-US_DV9"
 ASKS, SILENT = "press any key to boot from CD", "booted without a key"
 # What makes the tiny guest fast under emulation, and its console the serial port.
@@ -20,13 +23,22 @@ GUEST_ARGUMENTS = ("console=ttyS0", "quiet", "mitigations=off", "nokaslr", "tsc=
 
 _GRUB_MODULES = ("iso9660", "part_gpt", "part_msdos", "fat", "search", "search_fs_file", "search_label", "normal")
 _GRUB_COMMANDS = ("configfile", "linux", "serial", "terminal", "echo", "sleep", "test", "halt")
-_EFI_SYSTEM_PARTITION = "28732ac11ff8d211ba4b00a0c93ec93b"
+_LOCATE = "search --set=root --file /.disk/info\nset prefix=($root)/boot/grub\nconfigfile /boot/grub/grub.cfg\n"
 _WAITING_MENU = """set timeout=600
 menuentry 'Install' {{
     {linux} {kernel} quiet
     {initrd_command} {initrd}
 }}
 """
+
+
+@dataclass(frozen=True)
+class Installer:
+    """The system that a Linux medium starts, and what else lies on the medium, by path."""
+
+    kernel: Path
+    initrd: Path
+    files: Mapping[str, Path | str] = field(default_factory=dict)
 
 
 def run(*command: str | Path, cwd: Path | None = None, data: bytes | None = None) -> bytes:
@@ -62,14 +74,16 @@ def unpack(iso: Path, target: Path) -> dict[str, bytes]:
     }
 
 
-def ubuntu_iso(folder: Path) -> Path:
+def ubuntu_iso(folder: Path, installer: Installer | None = None) -> Path:
     """GRUB for both firmwares; the EFI partition lies behind the file system and reads the menu of the ISO."""
-    target = folder / "ubuntu.iso"
-    menu = folder / "ubuntu.cfg"
-    menu.write_text(_menu("/casper/vmlinuz", "/casper/initrd"))
-    drives = ("-indev", build_guest_iso(), "-outdev", target)
-    run("xorriso", *drives, "-map", menu, "/boot/grub/grub.cfg", "-boot_image", "any", "replay", "-commit", "-end")
-    return target
+    tree, work = folder / "ubuntu", folder / "ubuntu-parts"
+    work.mkdir()
+    _put_installer(tree, "casper/vmlinuz", "casper/initrd", installer or _tiny_guest(folder))
+    _write(tree / ".disk/info", 'Ubuntu-Server 24.04.1 LTS "Noble Numbat" - Release amd64 (20240827)\n')
+    _write(tree / "boot/grub/grub.cfg", _menu("/casper/vmlinuz", "/casper/initrd"))
+    _write(work / "locate.cfg", _LOCATE)
+    write_iso(work, tree, UBUNTU_LABEL, work / "locate.cfg", folder / "ubuntu.iso")
+    return folder / "ubuntu.iso"
 
 
 def grown(iso: Path, target: Path, filler: Path) -> Path:
@@ -79,10 +93,10 @@ def grown(iso: Path, target: Path, filler: Path) -> Path:
     return target
 
 
-def debian_iso(folder: Path) -> Path:
+def debian_iso(folder: Path, installer: Installer | None = None) -> Path:
     """ISOLINUX for BIOS; for UEFI a FAT image that is a file of the tree and reads the menu of the ISO."""
     tree = folder / "debian"
-    _put_kernel(tree, "install.amd/vmlinuz", "install.amd/initrd.gz", folder)
+    _put_installer(tree, "install.amd/vmlinuz", "install.amd/initrd.gz", installer or _tiny_guest(folder))
     _write(tree / ".disk/info", 'Debian GNU/Linux 12.5.0 "Bookworm" - Official amd64 NETINST 20240210-11:27\n')
     _write(tree / "boot/grub/grub.cfg", _menu("/install.amd/vmlinuz", "/install.amd/initrd.gz"))
     (tree / "isolinux").mkdir()
@@ -90,18 +104,17 @@ def debian_iso(folder: Path) -> Path:
     shutil.copy("/usr/lib/syslinux/modules/bios/ldlinux.c32", tree / "isolinux")
     entry = "label install\n  kernel /install.amd/vmlinuz\n  append initrd=/install.amd/initrd.gz\n"
     _write(tree / "isolinux/isolinux.cfg", f"default install\nprompt 1\n{entry}")
-    locate = "search --set=root --file /.disk/info\nset prefix=($root)/boot/grub\nconfigfile /boot/grub/grub.cfg\n"
-    _efi_image(folder, tree / "boot/grub/efi.img", locate)
+    _efi_image(folder, tree / "boot/grub/efi.img", _LOCATE)
     bios = ("-b", "isolinux/isolinux.bin", "-c", "isolinux/boot.cat", "-no-emul-boot", "-boot-load-size", "4")
     uefi = ("-eltorito-alt-boot", "-e", "boot/grub/efi.img", "-no-emul-boot", "-isohybrid-gpt-basdat")
     disk = ("-boot-info-table", "-isohybrid-mbr", "/usr/lib/ISOLINUX/isohdpfx.bin")
     return _mkisofs(folder / "debian.iso", tree, DEBIAN_LABEL, [*bios, *disk, *uefi])
 
 
-def fedora_iso(folder: Path, *, appended: bool = True) -> Path:
+def fedora_iso(folder: Path, installer: Installer | None = None, *, appended: bool = True) -> Path:
     """GRUB for both firmwares; the FAT image for UEFI holds a menu of its own, and is a partition or a file."""
     tree = folder / f"fedora-{appended}"
-    _put_kernel(tree, "images/pxeboot/vmlinuz", "images/pxeboot/initrd.img", folder)
+    _put_installer(tree, "images/pxeboot/vmlinuz", "images/pxeboot/initrd.img", installer or _tiny_guest(folder))
     _write(tree / ".treeinfo", "[release]\nname = Fedora\nshort = Fedora\nversion = 41\n")
     menu = _menu("/images/pxeboot/vmlinuz", "/images/pxeboot/initrd.img")
     _write(tree / "boot/grub2/grub.cfg", menu)
@@ -117,7 +130,7 @@ def fedora_iso(folder: Path, *, appended: bool = True) -> Path:
     if appended:
         partition = folder / "efiboot.img"
         shutil.move(efi, partition)
-        records += ["-partition_offset", "16", "-append_partition", "2", _EFI_SYSTEM_PARTITION, str(partition)]
+        records += ["-partition_offset", "16", "-append_partition", "2", EFI_SYSTEM_PARTITION, str(partition)]
         records += ["-appended_part_as_gpt", "-e", "--interval:appended_partition_2:all::", "-no-emul-boot"]
     else:
         records += ["-e", "images/efiboot.img", "-no-emul-boot"]
@@ -158,12 +171,19 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def _put_kernel(tree: Path, kernel: str, initrd: str, folder: Path) -> None:
-    """The tiny guest's kernel and initramfs at the places where the family has its own."""
+def _tiny_guest(folder: Path) -> Installer:
     run("7z", "x", "-y", f"-o{folder / 'guest'}", build_guest_iso(), "casper")
-    for source, target in (("vmlinuz", kernel), ("initrd", initrd)):
-        (tree / target).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(folder / "guest/casper" / source, tree / target)
+    return Installer(folder / "guest/casper/vmlinuz", folder / "guest/casper/initrd")
+
+
+def _put_installer(tree: Path, kernel: str, initrd: str, installer: Installer) -> None:
+    """The installer at the places where the family has its own."""
+    for path, source in {kernel: installer.kernel, initrd: installer.initrd, **installer.files}.items():
+        if isinstance(source, str):
+            _write(tree / path, source)
+        else:
+            (tree / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, tree / path)
 
 
 def _grub_core(folder: Path, target: Path, config: str) -> None:
