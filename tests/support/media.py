@@ -116,6 +116,8 @@ def fedora_iso(folder: Path, installer: Installer | None = None, *, appended: bo
     tree = folder / f"fedora-{appended}"
     _put_installer(tree, "images/pxeboot/vmlinuz", "images/pxeboot/initrd.img", installer or _tiny_guest(folder))
     _write(tree / ".treeinfo", "[release]\nname = Fedora\nshort = Fedora\nversion = 41\n")
+    # Of a medium that brings its packages, as the Server edition does.
+    _write(tree / "repodata/repomd.xml", "<repomd/>\n")
     menu = _menu("/images/pxeboot/vmlinuz", "/images/pxeboot/initrd.img")
     _write(tree / "boot/grub2/grub.cfg", menu)
     _write(tree / "EFI/BOOT/grub.cfg", menu)

@@ -118,10 +118,10 @@ class Product:
             raise AssertionError(f"the server ended with {self.process.returncode}:\n{text}")
         return found[1] if found else None
 
-    async def died(self) -> None:
+    async def died(self, seconds: float = 60) -> None:
         """Waits until the server killed itself at its fault point."""
         assert self.process is not None
-        code = await until(self.process.poll, 60, "the server's death at its fault point")
+        code = await until(self.process.poll, seconds, "the server's death at its fault point")
         assert code == -signal.SIGKILL
 
     async def kill(self) -> None:

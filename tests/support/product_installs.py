@@ -1,0 +1,101 @@
+"""Products whose medium is a test's installer, and machines followed to the end of their installation."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.support.installer_iso import Family, Fault, build_installer_iso
+from tests.support.product import Product
+from tests.support.wait import until
+
+SECONDS = 240
+# Times that hold under emulation on a busy host.
+LIMITS = {
+    "INFINIBAY_INSTALLER_BEGIN_SECONDS": "120",
+    "INFINIBAY_INSTALLER_SECONDS": "180",
+    "INFINIBAY_FIRST_BOOT_SECONDS": "180",
+}
+INSTALLATION = """
+query Installation($id: String!) {
+  machine(id: $id) { status installation { state mode phase reason startedAt endedAt tasks { kind id status } } }
+}
+"""
+
+
+@asynccontextmanager
+async def installing(family: Family, fault: Fault = "", **settings: str) -> AsyncIterator[Product]:
+    """A started server whose medium for the family's system is its test installer."""
+    made = Product(build_installer_iso(family, fault), **{**LIMITS, **settings})
+    if family != "ubuntu":
+        (made.base / "iso" / "ubuntu.iso").rename(made.base / "iso" / f"{family}.iso")
+    try:
+        await made.start()
+        yield made
+    finally:
+        await made.close()
+
+
+async def install(product: Product, family: Family, name: str, **changes: Any) -> str:
+    """The id of a new machine of the family, whose installation begins."""
+    created = await product.create(name, os=family.upper(), customStorage=2, **changes)
+    return str(created["id"])
+
+
+async def installation(product: Product, machine_id: str) -> dict[str, Any]:
+    """How far it has come, with the machine's status."""
+    machine = (await product.ask(INSTALLATION, {"id": machine_id}))["machine"]
+    return {"status": machine["status"], **machine["installation"]}
+
+
+async def in_phase(product: Product, machine_id: str, *phases: str) -> dict[str, Any]:
+    """The installation, once it is in one of the phases, or has ended."""
+
+    async def look() -> dict[str, Any] | None:
+        found = await installation(product, machine_id)
+        return found if found["phase"] in phases or found["state"] in {"installed", "failed"} else None
+
+    return await until(look, SECONDS, f"the phase {' or '.join(phases)}")
+
+
+async def ended(product: Product, machine_id: str) -> dict[str, Any]:
+    """The installation, once it has ended; a server that is away for a moment is waited for."""
+
+    async def look() -> dict[str, Any] | None:
+        try:
+            found = await installation(product, machine_id)
+        except httpx.TransportError:
+            return None
+        return found if found["state"] in {"installed", "failed"} else None
+
+    return await until(look, SECONDS, "the end of the installation")
+
+
+async def without_media(product: Product, machine_id: str) -> None:
+    """Waits until nothing that the installer needed is left: no files, no kernel, nothing in a drive."""
+
+    async def look() -> bool:
+        return not remains(product, machine_id)
+
+    await until(look, 60, f"the removal of the media ({remains(product, machine_id)})")
+
+
+def remains(product: Product, machine_id: str) -> list[str]:
+    """What is left of an installer's media."""
+    directory = product.base / "machines" / machine_id
+    found = [name for name in ("seed.iso", "kernel", "initrd", "windows.qcow2") if (directory / name).exists()]
+    remastered = product.base / "iso" / "temp" / "remastered"
+    found += [str(path) for path in remastered.glob("*/image.iso")]
+    for flag in ("", "--inactive"):
+        xml = product.virsh("dumpxml", *([flag] if flag else []), machine_id)
+        found += [f"{flag} {word}" for word in ("<kernel>", "seed.iso", ".iso'") if word in xml]
+    return found
+
+
+def media_of(product: Product) -> list[Path]:
+    """The ISOs of the product's library."""
+    return sorted((product.base / "iso").glob("*.iso"))
