@@ -107,12 +107,15 @@ class Machine:
     @contextmanager
     def started(self, start: Start) -> Iterator[Running]:
         """Runs until the guest powers itself off or the block ends; the disk comes before the CD-ROMs."""
+        log = self._folder / "serial.log"
+        log.unlink(missing_ok=True)
         process = subprocess.Popen(
             ["qemu-system-x86_64", *_MACHINE, *self._flash, *self._devices(start), *_boot(start)]
         )
         try:
             with socket.socket(socket.AF_UNIX) as port:
                 until_sync(lambda: _connected(port, self._folder / "port"), what="QEMU's socket")
+                until_sync(log.exists, what="QEMU's serial port")
                 port.setblocking(False)
                 yield Running(process, self._folder, port)
         finally:
