@@ -21,6 +21,7 @@ from infinibay.operations.api import FaultPoints
 from infinibay.operations.engine import OperationEngine
 from infinibay.services.accounts import AccountService
 from infinibay.services.container import Services
+from infinibay.services.first_applications import lay_first_applications
 from infinibay.services.first_start import lay_first_things
 from infinibay.services.passwords import Passwords
 from infinibay.services.readiness import Readiness
@@ -105,9 +106,11 @@ def _engine(
 
 
 async def _first_start(base: Foundation, passwords: Passwords) -> None:
-    """The first administrator, the department that machines belong to by default, and the first templates."""
+    """The first administrator, the department that machines belong to by default, and the first templates and
+    applications."""
     settings = base.settings
     accounts = AccountService(base.database, passwords, settings.first_admin_file)
     terminal = sys.stderr if sys.stderr.isatty() else None
     await accounts.ensure_first_admin(settings.default_admin_email, settings.default_admin_password, terminal)
     await lay_first_things(base.database)
+    await lay_first_applications(base.database)

@@ -15,6 +15,7 @@ from infinibay.events.stays import Stays
 from infinibay.operations.engine import OperationEngine
 from infinibay.secrets import metrics_token
 from infinibay.services.accounts import AccountService
+from infinibay.services.applications import ApplicationService
 from infinibay.services.audit import AuditService
 from infinibay.services.auth import AuthService, token_key
 from infinibay.services.container import Services
@@ -32,6 +33,7 @@ from infinibay.services.machines.states import MachineStates
 from infinibay.services.machines.validation import Validation
 from infinibay.services.operations import OperationsService
 from infinibay.services.passwords import Passwords
+from infinibay.services.scripts.service import ScriptService
 from infinibay.services.streams import Streams
 from infinibay.services.template_categories import TemplateCategoryService
 from infinibay.services.templates import TemplateService
@@ -75,6 +77,8 @@ def build_services(
         auth=AuthService(database, passwords, credentials, key, lifetime=timedelta(hours=settings.token_hours)),
         users=UserService(database, passwords, credentials, accounts),
         machines=machines,
+        applications=ApplicationService(database),
+        scripts=ScriptService(database),
         departments=DepartmentService(database, DepartmentRemover(engine, base.host.id)),
         templates=TemplateService(database),
         template_categories=TemplateCategoryService(database),

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
 
-from prisma import Json, types
+from prisma import types
 
 from infinibay.db import rows
 from infinibay.db.client import Database
 from infinibay.db.machine_relations import Relation, join
+from infinibay.db.patterns import literal
 
 WITH_RELATIONS: types.MachineInclude = {
     "user": True,
@@ -78,9 +78,11 @@ async def create(
     *,
     pool: str,
     volume_name: str,
-    applications: Mapping[str, Mapping[str, Any]],
+    applications: Sequence[str],
+    scripts: Sequence[str],
 ) -> rows.Machine:
-    """Writes the machine, its configuration, installation, main disk and applications. The hooks add its rule set."""
+    """Writes the machine, its configuration, installation, main disk, and the ids of its applications and scripts. The
+    hooks add its rule set."""
     return await tx.machine.create(
         data={
             "id": machine.id,
@@ -106,32 +108,32 @@ async def create(
                     "isoPath": configuration.iso_path,
                 }
             },
-            "installation": {
-                "create": {
-                    "mode": installation.mode,
-                    "locale": installation.locale,
-                    "keyboard": installation.keyboard,
-                    "timezone": installation.timezone,
-                    "hostname": installation.hostname,
-                    "sshKeys": list(installation.ssh_keys),
-                    "packages": list(installation.packages),
-                    "edition": installation.edition,
-                    "kernelArguments": [],
-                }
-            },
+            "installation": {"create": _installation(installation)},
             "disks": {
                 "create": [
                     {"position": 0, "pool": pool, "volumeName": volume_name, "sizeGB": machine.disk_size_gb},
                 ]
             },
-            "applications": {
-                "create": [
-                    {"applicationId": application_id, "parameters": Json(dict(parameters))}
-                    for application_id, parameters in applications.items()
-                ]
+            "applications": {"create": [{"applicationId": application_id} for application_id in applications]},
+            "scripts": {
+                "create": [{"scriptId": script_id, "position": position} for position, script_id in enumerate(scripts)]
             },
         }
     )
+
+
+def _installation(new: NewInstallation) -> types.InstallationCreateWithoutRelationsInput:
+    return {
+        "mode": new.mode,
+        "locale": new.locale,
+        "keyboard": new.keyboard,
+        "timezone": new.timezone,
+        "hostname": new.hostname,
+        "sshKeys": list(new.ssh_keys),
+        "packages": list(new.packages),
+        "edition": new.edition,
+        "kernelArguments": [],
+    }
 
 
 async def find(db: Database, machine_id: str) -> rows.Machine | None:
@@ -236,9 +238,7 @@ def narrowed(
     if owner_id is not None:
         conditions.append({"userId": owner_id})
     if search:
-        # Prisma makes a LIKE pattern of it, in which these would have a meaning of their own.
-        literal = re.sub(r"([\\%_])", r"\\\1", search)
-        conditions.append({"name": {"contains": literal, "mode": "insensitive"}})
+        conditions.append({"name": {"contains": literal(search), "mode": "insensitive"}})
     if statuses:
         conditions.append({"status": {"in": list(statuses)}})
     if department_id is not None:
@@ -303,7 +303,3 @@ async def set_autostart(tx: Database, machine_id: str, *, enabled: bool) -> None
 async def delete(tx: Database, machine_id: str) -> bool:
     """Removes the row and all that hangs on it; false when it was gone already."""
     return await tx.machine.delete_many(where={"id": machine_id}) > 0
-
-
-async def applications_by_ids(db: Database, ids: Sequence[str]) -> list[rows.Application]:
-    return await db.application.find_many(where={"id": {"in": list(ids)}})

@@ -24,6 +24,7 @@ from infinibay.graphql.context import Context
 from infinibay.graphql.machines.types import Machine
 from infinibay.graphql.permissions import demand
 from infinibay.graphql.replay import frozen, thawed
+from infinibay.graphql.scripts.types import ScriptResponseType
 from infinibay.graphql.texts import check
 
 Resolver = Callable[..., Any]
@@ -72,7 +73,7 @@ def _counted(operation: str, name: str, resolve: Resolver) -> Resolver:
 
 
 def _outcome(result: object) -> str:
-    return "refused" if isinstance(result, SuccessType) and not result.success else "ok"
+    return "refused" if isinstance(result, (SuccessType, ScriptResponseType)) and not result.success else "ok"
 
 
 def _query(rule: Rule, resolve: Resolver) -> Resolver:

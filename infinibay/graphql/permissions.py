@@ -16,6 +16,12 @@ RULES: dict[str, Rule] = {
     "Mutation.revokeSessions": Rule.USER,
     "Mutation.createUser": Rule.ADMIN,
     "Mutation.updateUser": Rule.USER,
+    # applications
+    "Query.application": Rule.USER,
+    "Query.applications": Rule.USER,
+    "Mutation.createApplication": Rule.ADMIN,
+    "Mutation.updateApplication": Rule.ADMIN,
+    "Mutation.deleteApplication": Rule.ADMIN,
     # departments
     "Query.departments": Rule.USER,
     "Query.department": Rule.USER,
@@ -68,6 +74,12 @@ RULES: dict[str, Rule] = {
     "Query.operations": Rule.USER,
     "Query.machineEvents": Rule.USER,
     "Mutation.cancelOperation": Rule.USER,
+    # scripts
+    "Query.script": Rule.USER,
+    "Query.scripts": Rule.USER,
+    "Mutation.createScript": Rule.ADMIN,
+    "Mutation.updateScript": Rule.ADMIN,
+    "Mutation.deleteScript": Rule.ADMIN,
     # templates
     "Query.machineTemplate": Rule.ADMIN,
     "Query.machineTemplates": Rule.ADMIN,

@@ -1,7 +1,7 @@
 """The answers of mutations as they are kept under an idempotency key, and made again from it.
 
-Machines, operations, users, templates, categories and media are kept by id and shown as they are now; everything else
-is small and kept whole.
+Machines, operations, users, applications, scripts, templates, categories and media are kept by id and shown as they are
+now; everything else is small and kept whole.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import strawberry
 
 from infinibay.errors import InfinibayError, NotFound
+from infinibay.graphql.applications.types import ApplicationType
 from infinibay.graphql.auth_users.types import UserType
 from infinibay.graphql.common import SuccessType
 from infinibay.graphql.context import Context
@@ -20,12 +21,15 @@ from infinibay.graphql.isos.types import ISO
 from infinibay.graphql.machines.types import CommandExecutionResponseType, Machine
 from infinibay.graphql.operations.types import Operation
 from infinibay.graphql.scalars import DateTimeISO, print_moment, read_moment
+from infinibay.graphql.scripts.types import ScriptResponseType
 from infinibay.graphql.templates.types import MachineTemplateCategoryType, MachineTemplateType
+from infinibay.services.scripts.service import ScriptAnswer
 
 _BY_ID: dict[type, str] = {
     Machine: "machine",
     Operation: "operation",
     UserType: "user",
+    ApplicationType: "application",
     MachineTemplateType: "template",
     MachineTemplateCategoryType: "category",
     ISO: "iso",
@@ -35,8 +39,19 @@ _BY_ID: dict[type, str] = {
 def frozen(result: object) -> dict[str, Any]:
     """JSON without secrets. Raises InfinibayError for a type that has no way to be kept yet."""
     match result:
-        case Machine() | Operation() | UserType() | MachineTemplateType() | MachineTemplateCategoryType() | ISO():
+        case (
+            Machine()
+            | Operation()
+            | UserType()
+            | ApplicationType()
+            | MachineTemplateType()
+            | MachineTemplateCategoryType()
+            | ISO()
+        ):
             return {_BY_ID[type(result)]: str(result.id)}
+        case ScriptResponseType():
+            script_id = str(result.script.id) if result.script else None
+            return {"script": {"success": result.success, "message": result.message, "id": script_id}}
         case DepartmentType():
             return {"department": {**strawberry.asdict(result), "created_at": print_moment(result.created_at)}}
         case SuccessType():
@@ -57,6 +72,8 @@ async def thawed(context: Context, outcome: dict[str, Any]) -> object:
             return await _as_it_is(context, kind, kept)
         case "department":
             return DepartmentType(**{**kept, "created_at": DateTimeISO(read_moment(kept["created_at"]))})
+        case "script":
+            return await _script_answer(context, kept)
         case "success":
             return SuccessType(**kept)
         case "command":
@@ -86,6 +103,18 @@ async def _user(context: Context, kept: str) -> object | None:
     return UserType.from_row(await context.services.users.find(kept))
 
 
+async def _application(context: Context, kept: str) -> object | None:
+    row = await context.services.applications.find(kept)
+    return ApplicationType.from_row(row) if row else None
+
+
+async def _script_answer(context: Context, kept: dict[str, Any]) -> ScriptResponseType:
+    script = await context.services.scripts.find(context.caller, kept["id"]) if kept["id"] else None
+    if kept["id"] and script is None:
+        raise NotFound("The script of the first answer is gone")
+    return ScriptResponseType.from_result(ScriptAnswer(kept["success"], kept["message"], script))
+
+
 async def _template(context: Context, kept: str) -> object | None:
     template = await context.services.templates.find(kept)
     return MachineTemplateType.from_result(template) if template else None
@@ -105,6 +134,7 @@ _SHOWN: dict[str, Callable[[Context, str], Awaitable[object | None]]] = {
     "machine": _machine,
     "operation": _operation,
     "user": _user,
+    "application": _application,
     "template": _template,
     "category": _category,
     "iso": _iso,

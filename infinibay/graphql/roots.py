@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from strawberry.tools import merge_types
 
+from infinibay.graphql.applications.mutations import ApplicationMutations
+from infinibay.graphql.applications.queries import ApplicationQueries
 from infinibay.graphql.auth_users.mutations import UserMutations
 from infinibay.graphql.auth_users.queries import UserQueries
 from infinibay.graphql.departments.mutations import DepartmentMutations
@@ -17,22 +19,36 @@ from infinibay.graphql.machines.subscriptions import MachineSubscriptions
 from infinibay.graphql.operations.mutations import OperationMutations
 from infinibay.graphql.operations.queries import OperationQueries
 from infinibay.graphql.operations.subscriptions import OperationSubscriptions
+from infinibay.graphql.scripts.mutations import ScriptMutations
+from infinibay.graphql.scripts.queries import ScriptQueries
 from infinibay.graphql.templates.mutations import TemplateMutations
 from infinibay.graphql.templates.queries import TemplateQueries
 
 Query = merge_types(
     "Query",
-    (UserQueries, DepartmentQueries, HostQueries, IsoQueries, MachineQueries, OperationQueries, TemplateQueries),
+    (
+        UserQueries,
+        ApplicationQueries,
+        DepartmentQueries,
+        HostQueries,
+        IsoQueries,
+        MachineQueries,
+        OperationQueries,
+        ScriptQueries,
+        TemplateQueries,
+    ),
 )
 Mutation = merge_types(
     "Mutation",
     (
         UserMutations,
+        ApplicationMutations,
         DepartmentMutations,
         IsoMutations,
         MachineMutations,
         PowerMutations,
         OperationMutations,
+        ScriptMutations,
         TemplateMutations,
     ),
 )

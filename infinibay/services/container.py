@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from infinibay.services.applications import ApplicationService
 from infinibay.services.audit import AuditService
 from infinibay.services.auth import AuthService
 from infinibay.services.departments import DepartmentService
@@ -17,6 +18,7 @@ from infinibay.services.isos.uploads import IsoUploads
 from infinibay.services.machines.service import MachineService
 from infinibay.services.machines.states import MachineStates
 from infinibay.services.operations import OperationsService
+from infinibay.services.scripts.service import ScriptService
 from infinibay.services.streams import Streams
 from infinibay.services.template_categories import TemplateCategoryService
 from infinibay.services.templates import TemplateService
@@ -33,6 +35,8 @@ class Services:
     machines: MachineService
     machine_states: MachineStates
     installations: InstallationService
+    applications: ApplicationService
+    scripts: ScriptService
     departments: DepartmentService
     templates: TemplateService
     template_categories: TemplateCategoryService

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from infinibay.errors import FieldProblem
-from infinibay.unattended.installation import Installation
+from infinibay.unattended.installation import Installation, Interpreter
 
 
 class UnattendedManager(Protocol):
@@ -14,6 +14,10 @@ class UnattendedManager(Protocol):
     @property
     def label(self) -> str | None:
         """The volume label of the seed medium. None: the files belong into the root of the installer's initrd."""
+
+    @property
+    def interpreter(self) -> Interpreter:
+        """What runs the commands of applications."""
 
     def problems(self, installation: Installation) -> tuple[FieldProblem, ...]:
         """Everything that is wrong with the installation, by the fields of the interface; empty when nothing is."""
@@ -26,6 +30,3 @@ class UnattendedManager(Protocol):
 
     def kernel_arguments(self, iso_label: str) -> tuple[str, ...]:
         """The installer's kernel arguments for direct kernel boot, given the ISO's volume label; empty for Windows."""
-
-    def quote(self, value: str) -> str:
-        """A value as one word of an application's command. Raises BadUserInput when none can hold it."""

@@ -7,7 +7,7 @@ import re
 from infinibay.core.operating_systems import Family
 from infinibay.errors import BadUserInput, FieldProblem
 from infinibay.unattended.checks import linux_problems
-from infinibay.unattended.installation import Installation, Keyboard
+from infinibay.unattended.installation import Installation, Interpreter, Keyboard
 from infinibay.unattended.linux import AGENT_PACKAGE, access_task, first_boot_archive, report_command
 from infinibay.unattended.quoting import preseed_value, shell_word
 from infinibay.unattended.templates import template
@@ -22,6 +22,7 @@ class DebianManager:
     """The network and DVD media of 11 to 13."""
 
     label = None
+    interpreter: Interpreter = "sh"
 
     def problems(self, installation: Installation) -> tuple[FieldProblem, ...]:
         return tuple(linux_problems(installation, Family.DEBIAN, _PACKAGE))
@@ -47,9 +48,6 @@ class DebianManager:
 
     def kernel_arguments(self, iso_label: str) -> tuple[str, ...]:  # noqa: ARG002 - its initrd finds the ISO itself.
         return ("auto=true", "priority=critical", "DEBIAN_FRONTEND=text", "console=ttyS0")
-
-    def quote(self, value: str) -> str:
-        return shell_word(value)
 
 
 Question = tuple[str, str, str]

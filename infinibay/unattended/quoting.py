@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 
 from infinibay.errors import BadUserInput, FieldProblem
-
-# PowerShell ends a string at any of these, as if it were the plain quote.
-_POWERSHELL_QUOTES = re.compile("(['\u2018\u2019\u201a\u201b])")
 
 
 def shell_word(value: str) -> str:
     """A word of a POSIX shell; newlines are kept. Raises BadUserInput for NUL."""
     _refuse(value, "\0", "A command")
     return shlex.quote(value)
-
-
-def powershell_word(value: str) -> str:
-    """A verbatim string of PowerShell; newlines are kept. Raises BadUserInput for NUL."""
-    _refuse(value, "\0", "A command")
-    return "'" + _POWERSHELL_QUOTES.sub(r"\1\1", value) + "'"
 
 
 def kickstart_word(value: str) -> str:

@@ -9,9 +9,9 @@ import textwrap
 from infinibay.core.operating_systems import Family
 from infinibay.errors import BadUserInput, FieldProblem
 from infinibay.unattended.checks import linux_problems
-from infinibay.unattended.installation import Installation, Keyboard
+from infinibay.unattended.installation import Installation, Interpreter, Keyboard
 from infinibay.unattended.linux import AGENT_PACKAGE, access_task, first_boot_archive, report_command
-from infinibay.unattended.quoting import kickstart_word, shell_word
+from infinibay.unattended.quoting import kickstart_word
 from infinibay.unattended.templates import template
 
 _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,127}")
@@ -25,6 +25,7 @@ class RedHatManager:
     """The DVDs (and Fedora's Server and Everything media), which bring their packages, or a mirror for the others."""
 
     label = _LABEL
+    interpreter: Interpreter = "sh"
 
     def problems(self, installation: Installation) -> tuple[FieldProblem, ...]:
         problems = linux_problems(installation, Family.REDHAT, _PACKAGE)
@@ -45,9 +46,6 @@ class RedHatManager:
             "inst.cmdline",
             "console=ttyS0",
         )
-
-    def quote(self, value: str) -> str:
-        return shell_word(value)
 
 
 def _commands(installation: Installation) -> list[str]:

@@ -12,9 +12,8 @@ import yaml
 from infinibay.core.operating_systems import Family
 from infinibay.errors import BadUserInput, FieldProblem
 from infinibay.unattended.checks import linux_problems
-from infinibay.unattended.installation import Installation
+from infinibay.unattended.installation import Installation, Interpreter
 from infinibay.unattended.linux import AGENT_PACKAGE, access_task, first_boot_archive, report_command
-from infinibay.unattended.quoting import shell_word
 from infinibay.unattended.templates import template
 
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{1,127}(:[a-z0-9]{2,10})?(=[A-Za-z0-9.+~:-]{1,64})?")
@@ -31,6 +30,7 @@ class UbuntuManager:
     """Server since 20.04, and the desktop since 23.04, which has the same installer."""
 
     label = "CIDATA"
+    interpreter: Interpreter = "sh"
 
     def problems(self, installation: Installation) -> tuple[FieldProblem, ...]:
         problems = linux_problems(installation, Family.UBUNTU, _PACKAGE)
@@ -55,9 +55,6 @@ class UbuntuManager:
 
     def kernel_arguments(self, iso_label: str) -> tuple[str, ...]:  # noqa: ARG002 - its casper finds the ISO itself.
         return ("autoinstall", "ds=nocloud", "console=ttyS0")
-
-    def quote(self, value: str) -> str:
-        return shell_word(value)
 
 
 def _autoinstall(installation: Installation) -> dict[str, Any]:

@@ -13,6 +13,7 @@ HOST = "00000000-0000-4000-8000-000000000001"
 DEPARTMENT = "00000000-0000-4000-8000-000000000002"
 MACHINE = "00000000-0000-4000-8000-000000000003"
 RULE_SET = "00000000-0000-4000-8000-000000000004"
+SCRIPT = "00000000-0000-4000-8000-000000000006"
 OTHER_DEPARTMENT = "00000000-0000-4000-8000-000000000005"
 
 # One good row of each table, in the order of their foreign keys.
@@ -45,6 +46,16 @@ GOOD: dict[str, dict[str, object]] = {
     "machine_disks": {"machine_id": MACHINE, "position": 0, "pool": "default", "volume_name": "v", "size_gb": 1},
     "secrets": {"machine_id": MACHINE, "purpose": "installation", "sealed": "x"},
     "applications": {"name": "Editor", "name_key": "editor", "os": ["ubuntu"]},
+    "scripts": {
+        "id": SCRIPT,
+        "name": "Hello",
+        "name_key": "hello",
+        "format": "YAML",
+        "content": "shell: sh",
+        "shell": "sh",
+        "tags": [],
+    },
+    "machine_scripts": {"machine_id": MACHINE, "script_id": SCRIPT, "position": 0},
     "operations": {"kind": "create", "host_id": HOST, "steps": 5, "step_number": 5, "percent": 100},
     "rule_sets": {"id": RULE_SET, "name": "r", "internal_name": "r", "entity_type": "VM", "machine_id": MACHINE},
     "firewall_rules": {
@@ -78,6 +89,7 @@ NAMED = (
     "machine_templates",
     "machines",
     "applications",
+    "scripts",
     "firewall_rules",
 )
 POSITIVE = {
@@ -109,6 +121,9 @@ CASES = [
     *(refused("machine_configurations", "graphic_port", graphic_port=port) for port in (-1, 0, 65536)),
     refused("machine_disks", "position", position=-1),
     refused("machine_disks", "volume_name", volume_name=""),
+    refused("scripts", "format", format="TOML"),
+    refused("scripts", "shell", shell="fish"),
+    refused("machine_scripts", "position", position=-1),
     refused("operations", "steps", steps=-1, step_number=None),
     *(refused("operations", "step_number", step_number=number) for number in (-1, 6)),
     *(refused("operations", "percent", percent=percent) for percent in (-1, 101)),

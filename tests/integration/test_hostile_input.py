@@ -84,6 +84,7 @@ _READ = {
     "UserType": "user",
     "MachineTemplateType": "machineTemplate",
     "MachineTemplateCategoryType": "machineTemplateCategory",
+    "ApplicationType": "application",
 }
 TEXT_PLACES = places({"String", "ID", "JSONObject", "BigInt", "DateTimeISO"})
 NUMBER_PLACES = places({"Int", "Float", "BigInt"})

@@ -25,6 +25,7 @@ from infinibay.db.locks import LockHolder
 from infinibay.events.stays import Stays
 from infinibay.model_callbacks import department, machine
 from infinibay.services.accounts import AccountService
+from infinibay.services.applications import ApplicationService
 from infinibay.services.audit import AuditService
 from infinibay.services.auth import AuthService
 from infinibay.services.container import Services
@@ -39,6 +40,7 @@ from infinibay.services.machines.service import MachineService
 from infinibay.services.machines.states import MachineStates
 from infinibay.services.operations import OperationsService
 from infinibay.services.passwords import Passwords
+from infinibay.services.scripts.service import ScriptService
 from infinibay.services.streams import Streams
 from infinibay.services.template_categories import TemplateCategoryService
 from infinibay.services.templates import TemplateService
@@ -156,6 +158,8 @@ async def running_api(url: str, base: Path, *, origins: tuple[str, ...] = ()) ->
         machines=cast("MachineService", machines),
         machine_states=MachineStates(database, feed),
         installations=InstallationService(database, FlightRecorder(hypervisor, base / "machines")),
+        applications=ApplicationService(database),
+        scripts=ScriptService(database),
         departments=DepartmentService(database, remove_department(database)),
         templates=TemplateService(database),
         template_categories=TemplateCategoryService(database),

@@ -15,14 +15,25 @@ from tests.support.interface import field_of
 from tests.support.whole import Whole, machine_input
 
 _APPLICATION = (
-    "INSERT INTO applications (name, name_key, os) VALUES ('Editor', 'editor', '{ubuntu,fedora,windows10,windows11}')"
-    " RETURNING id::text"
+    "INSERT INTO applications (name, name_key, os, install_command)"
+    " VALUES (%s, %s, '{ubuntu}', '{\"ubuntu\": \"true\"}') RETURNING id::text"
+)
+_SCRIPT = (
+    "INSERT INTO scripts (name, name_key, format, content, shell, tags) VALUES"
+    " (%s, %s, 'YAML', E'shell: sh\\nscript: date', 'sh', '{}') RETURNING id::text"
 )
 _TEMPLATE = (
     "INSERT INTO machine_templates (name, name_key, cores, ram_gb, storage_gb) VALUES (%s, %s, 1, 1, 1)"
     " RETURNING id::text"
 )
 _CATEGORY = "INSERT INTO machine_template_categories (name, name_key) VALUES (%s, %s) RETURNING id::text"
+_COMMANDS = {"os": ["ubuntu"], "installCommand": {"ubuntu": "true"}}
+_FIXED: dict[str, dict[str, Any]] = {
+    "Mutation.createApplication": _COMMANDS,
+    "Mutation.updateApplication": _COMMANDS,
+    "Query.checkISOStatus": {"os": "UBUNTU"},
+    "Mutation.createScript": {"content": "shell: sh\nscript: date"},
+}
 # The same for both, as a new password is sent twice.
 _NEW_PASSWORD = "a new password"
 
@@ -36,7 +47,8 @@ class Ground:
     operation: str
     department: str
     user: str
-    application: str
+    application: str = ""
+    script: str = ""
     template: str = ""
     iso: str = ""
     own_iso: str = ""
@@ -46,10 +58,8 @@ class Ground:
     async def lay(cls, product: Whole) -> Ground:
         await product.join("bystander", Role.USER)
         made = await product.machine()
-        ((application,),) = await product.rows(_APPLICATION)
-        ground = cls(
-            product, made["id"], made["operation"], await product.department(), product.users["bystander"], application
-        )
+        department = await product.department()
+        ground = cls(product, made["id"], made["operation"], department, product.users["bystander"])
         await ground.restore()
         return ground
 
@@ -60,6 +70,8 @@ class Ground:
         if not await self.product.rows("SELECT 1 FROM machines WHERE id = %s::uuid", self.machine):
             made = await self.product.machine()
             self.machine, self.operation = made["id"], made["operation"]
+        self.application = await self._there("applications", self.application, _APPLICATION)
+        self.script = await self._there("scripts", self.script, _SCRIPT)
         self.template = await self._there("machine_templates", self.template, _TEMPLATE)
         await self._restore_iso()
         self.category = await self._there("machine_template_categories", self.category, _CATEGORY)
@@ -93,8 +105,8 @@ class Ground:
         name = path.rsplit(".", maxsplit=1)[-1].rstrip("[]{}")
         if full_name == "Mutation.registerISO":
             return {"os": "UBUNTU", "size": self._medium.stat().st_size}.get(name, self._medium.name)
-        if full_name == "Query.checkISOStatus":
-            return "UBUNTU"
+        if name in _FIXED.get(full_name, {}):
+            return _FIXED[full_name][name]
         if name in {"name", "email"}:
             return f"{uuid4()}@example.com"
         if name == "id":
@@ -110,6 +122,7 @@ class Ground:
             # Chosen, the other one would get into the drives of new machines.
             "isoId": None if is_new_machine else self.own_iso if full_name == "Mutation.setDefaultISO" else self.iso,
             "applicationId": self.application,
+            "scriptId": self.script,
             "departmentId": self.department if full_name == "Mutation.moveMachine" else None,
         }
         return values.get(name, sample.get(name) if is_new_machine and path.startswith("input.") else None)
@@ -117,6 +130,10 @@ class Ground:
     def _id(self, full_name: str) -> str:
         """The thing that a root field is about."""
         answer = get_named_type(field_of(full_name).type).name
+        if full_name.lower().endswith("application"):
+            return self.application
+        if "Script" in full_name or full_name == "Query.script":
+            return self.script
         if "TemplateCategory" in full_name:
             return self.category
         if "Template" in full_name:

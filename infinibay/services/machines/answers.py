@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from infinibay.core.operating_systems import OperatingSystem
-from infinibay.db import rows
+from infinibay.core.operating_systems import OPERATING_SYSTEMS, OperatingSystem
+from infinibay.db import isos, rows
+from infinibay.db.client import Database
 from infinibay.db.machines import NewInstallation
-from infinibay.errors import FieldProblem
+from infinibay.errors import FieldProblem, NotFound, UnusableMedium
+from infinibay.services.isos.contents import medium_of
 from infinibay.services.machines.installation_secrets import Installation as Secret
+from infinibay.services.machines.installation_secrets import MachineSecrets
 from infinibay.services.machines.requests import CreateMachineRequest
+from infinibay.services.machines.work import first_boot_work
 from infinibay.unattended.factory import create_unattended_manager
 from infinibay.unattended.installation import Account, Firmware, Installation, Keyboard, Medium
 from infinibay.unattended.names import host_name
@@ -61,7 +66,26 @@ def wish(
     return Wish(new, manager.problems(_installation(new, name, account, medium, firmware, request.product_key)))
 
 
-def installation_of(
+async def kept_installation(
+    db: Database, secrets: MachineSecrets, machine: rows.Machine, row: rows.Installation, iso_name: str
+) -> Installation:
+    """What the answer files of a machine say, its applications and scripts among it. UnusableMedium, NotFound or
+    BadUserInput say what is gone or was changed since the machine was wished for."""
+    known = await isos.find_by_name(db, iso_name)
+    medium = medium_of(known) if known is not None else None
+    if medium is None:
+        raise UnusableMedium(f"The ISO {iso_name} is no longer the one that was chosen")
+    secret = await secrets.installation(db, machine.id)
+    if secret is None:
+        raise NotFound("The password for the installation was erased")
+    system = OPERATING_SYSTEMS[machine.os]
+    work = await first_boot_work(db, machine, secret, create_unattended_manager(machine.os))
+    hashed = await asyncio.to_thread(_password_hash, system, secret.password)
+    installation = _of_rows(row, machine, system, medium, secret, hashed)
+    return replace(installation, applications=work.applications, scripts=work.scripts)
+
+
+def _of_rows(
     row: rows.Installation, machine: rows.Machine, system: OperatingSystem, medium: Medium, secret: Secret, hashed: str
 ) -> Installation:
     """What the answer files of a machine say; `hashed` is its password's hash."""
@@ -82,7 +106,7 @@ def installation_of(
     )
 
 
-def password_hash(system: OperatingSystem, password: str) -> str:
+def _password_hash(system: OperatingSystem, password: str) -> str:
     """What a Linux is given in the password's place; takes a tenth of a second of work. Windows knows no hash."""
     return "" if system.is_windows else linux_password_hash(password)
 

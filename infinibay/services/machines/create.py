@@ -13,7 +13,7 @@ from uuid import uuid4
 from infinibay.core import naming
 from infinibay.core.access import Principal
 from infinibay.core.machine_status import MachineStatus
-from infinibay.db import events, installations, isos, machines, rows, templates
+from infinibay.db import applications, events, installations, isos, machines, rows, scripts, templates
 from infinibay.db.client import Database
 from infinibay.errors import BadUserInput, Conflict, FieldProblem, NotFound, UniqueViolation, WrongState
 from infinibay.operations.api import NewOperation
@@ -71,6 +71,10 @@ class Planner:
     async def check(self, request: CreateMachineRequest) -> Checked:
         """The checked wish, with everything that is wrong with it."""
         return await self._validation.check(request)
+
+    async def check_kept(self, machine: rows.Machine, installation: Installation) -> None:
+        """Raises BadUserInput where what was kept of an earlier wish can't be done any more."""
+        await self._validation.check_kept(machine, installation)
 
     def new_machine(self, machine_id: str, checked: Checked, *, user_id: str) -> machines.NewMachine:
         name = checked.request.name.strip()
@@ -138,6 +142,7 @@ class CreateMachine:
             raise WrongState("Only a failed creation can be tried again")
         username = str(earlier.input["username"])
         installation = await self._secrets.installation_for_retry(self._database, machine.id, username, password)
+        await self._planner.check_kept(machine, installation)
         async with self._database.tx() as tx:
             await machines.lock(tx, machine.id)  # Before the operation's event, as everybody locks rows first.
             await self._secrets.keep_installation(tx, machine.id, installation)
@@ -153,7 +158,7 @@ class CreateMachine:
     async def _write(self, principal: Principal, machine: machines.NewMachine, checked: Checked) -> Begun:
         request = checked.request
         async with self._database.tx() as tx:
-            await _hold(tx, machine.template_id, checked.iso_id)
+            await _hold(tx, checked)
             row = await machines.create(
                 tx,
                 machine,
@@ -161,9 +166,16 @@ class CreateMachine:
                 _installation(checked),
                 pool=self._planner.definition.place.pool_name,
                 volume_name=naming.main_volume(machine.internal_name),
-                applications={one.application_id: one.parameters for one in request.applications},
+                applications=tuple(checked.choice.applications),
+                scripts=tuple(checked.choice.scripts),
             )
-            installation = Installation(request.username, request.password, request.product_key)
+            installation = Installation(
+                request.username,
+                request.password,
+                request.product_key,
+                checked.choice.applications,
+                checked.choice.scripts,
+            )
             await self._secrets.keep_first(tx, machine.id, installation, graphics_password())
             await events.append(
                 tx,
@@ -192,9 +204,14 @@ def _installation(checked: Checked) -> machines.NewInstallation:
     return checked.installation
 
 
-async def _hold(tx: Database, template_id: str | None, iso_id: str | None) -> None:
+async def _hold(tx: Database, checked: Checked) -> None:
     """What the machine refers to stays until the transaction ends; BadUserInput names what is gone by now."""
-    if template_id is not None and not await templates.hold(tx, template_id):
+    if checked.template_id is not None and not await templates.hold(tx, checked.template_id):
         raise BadUserInput(FieldProblem("templateId", "Machine template not found"))
-    if iso_id is not None and not await isos.hold(tx, iso_id):
+    if checked.iso_id is not None and not await isos.hold(tx, checked.iso_id):
         raise BadUserInput(FieldProblem("isoId", "There is no such installation medium"))
+    choice = checked.choice
+    if choice.applications and not await applications.hold(tx, tuple(choice.applications)):
+        raise BadUserInput(FieldProblem("applications", "An application was deleted at the same moment"))
+    if choice.scripts and not await scripts.hold(tx, tuple(choice.scripts)):
+        raise BadUserInput(FieldProblem("firstBootScripts", "A script was deleted at the same moment"))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from infinibay.db import sealed
 from infinibay.db.client import Database
@@ -16,11 +18,13 @@ KEPT_AFTER_FAILURE = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Installation:
-    """The account that the installer makes, and the licence."""
+    """The account that the installer makes, the licence, and what applications and scripts are given, by their ids."""
 
     username: str
     password: str = field(repr=False)
     product_key: str | None = field(default=None, repr=False)
+    applications: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    scripts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
 
 class MachineSecrets:
@@ -44,7 +48,14 @@ class MachineSecrets:
         if kept is None:
             return None
         values = json.loads(self._vault.decrypt(kept))
-        return Installation(values["username"], values["password"], values["productKey"])
+        return Installation(
+            values["username"],
+            values["password"],
+            values["productKey"],
+            # What an earlier version kept has none of them.
+            values.get("applications", {}),
+            values.get("scripts", {}),
+        )
 
     async def installation_for_retry(
         self, db: Database, machine_id: str, username: str, password: str | None
@@ -52,7 +63,7 @@ class MachineSecrets:
         """The kept one, with a new password if one is given. BadUserInput asks for a password when it has expired."""
         kept = await self.installation(db, machine_id)
         if kept is not None:
-            return kept if password is None else Installation(kept.username, password, kept.product_key)
+            return kept if password is None else replace(kept, password=password)
         if password is None:
             raise BadUserInput(
                 FieldProblem("password", "The kept password was erased 7 days after the failure; give one again")
@@ -76,5 +87,7 @@ def _text(installation: Installation) -> str:
         "username": installation.username,
         "password": installation.password,
         "productKey": installation.product_key,
+        "applications": {name: dict(given) for name, given in installation.applications.items()},
+        "scripts": {name: dict(given) for name, given in installation.scripts.items()},
     }
     return json.dumps(values)

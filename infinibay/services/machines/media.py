@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infinibay.core.operating_systems import OPERATING_SYSTEMS, OperatingSystem
-from infinibay.db import installations, isos, rows
+from infinibay.db import installations, rows
 from infinibay.db.client import Database
-from infinibay.errors import HostFailure, NotFound, UnusableMedium
+from infinibay.errors import HostFailure, NotFound
 from infinibay.libvirtxml.domain import DirectBoot
-from infinibay.services.isos.contents import medium_of
-from infinibay.services.machines.answers import installation_of, password_hash
+from infinibay.services.machines.answers import kept_installation
 from infinibay.services.machines.design import InstallerMedia, machine_directory
 from infinibay.services.machines.installation_secrets import MachineSecrets
 from infinibay.unattended.api import UnattendedManager
 from infinibay.unattended.factory import create_unattended_manager
-from infinibay.unattended.installation import Installation
 from infinibay.unattended.media import iso as images
 from infinibay.unattended.media import overlay, seed
 from infinibay.unattended.media.kernel import Kernels
@@ -66,7 +64,7 @@ class InstallationMedia:
                 raise HostFailure("The installation medium is gone", remedy=f"Put the ISO back as {iso}")
             return
         system = OPERATING_SYSTEMS[machine.os]
-        installation = await self._installation(machine, row, system, iso)
+        installation = await kept_installation(self._database, self._secrets, machine, row, iso.name)
         manager = create_unattended_manager(system.name)
         files = await asyncio.to_thread(manager.files, installation)
         if row.mode == "remaster":
@@ -115,19 +113,6 @@ class InstallationMedia:
             kernel, initrd = (str(directory / name) for name in (_KERNEL, _INITRD))
             boot = DirectBoot(kernel, initrd, " ".join(row.kernelArguments))
         return drive, InstallerMedia(seed_path, boot, drivers, overlay=row.drivePath is not None)
-
-    async def _installation(
-        self, machine: rows.Machine, row: rows.Installation, system: OperatingSystem, iso: Path
-    ) -> Installation:
-        known = await isos.find_by_name(self._database, iso.name)
-        medium = medium_of(known) if known is not None else None
-        if medium is None:
-            raise UnusableMedium(f"The ISO {iso.name} is no longer the one that was chosen")
-        secret = await self._secrets.installation(self._database, machine.id)
-        if secret is None:
-            raise NotFound("The password for the installation was erased")
-        hashed = await asyncio.to_thread(password_hash, system, secret.password)
-        return installation_of(row, machine, system, medium, secret, hashed)
 
     async def _seeded(
         self,

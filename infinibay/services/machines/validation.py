@@ -17,8 +17,10 @@ from infinibay.errors import FieldProblem
 from infinibay.services.isos.library import IsoLibrary
 from infinibay.services.machines.answers import MediaMode, wish
 from infinibay.services.machines.design import TEST_DRIVER, choose_firmware
+from infinibay.services.machines.installation_secrets import Installation
 from infinibay.services.machines.media import DRIVERS_ISO
 from infinibay.services.machines.requests import CreateMachineRequest
+from infinibay.services.machines.work import Choice, by_hand_problems, check_choice, check_kept
 from infinibay.unattended.installation import Medium
 from infinibay.virt.api import Capabilities, Hypervisor, PoolInfo
 
@@ -51,6 +53,7 @@ class Checked:
     template_id: str | None = None
     department_id: str | None = None
     installation: NewInstallation | None = None
+    choice: Choice = field(default_factory=Choice)
     problems: list[FieldProblem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -115,12 +118,18 @@ class Validation:
         # What holds for every machine was said already.
         checked.problems += [problem for problem in wished.problems if problem not in checked.problems]
         checked.warnings += wished.warnings
+        if wished.new.mode == "manual":
+            checked.problems += by_hand_problems(checked.choice)
         if not system.is_windows or wished.new.mode == "manual":
             return
         if not await asyncio.to_thread(self._library.directory.path(DRIVERS_ISO).is_file):
             checked.problems.append(
                 FieldProblem("os", "The virtio drivers for Windows are missing in the ISO directory", remedy=_DRIVERS)
             )
+
+    async def check_kept(self, machine: rows.Machine, installation: Installation) -> None:
+        """Raises BadUserInput where the applications and scripts of a machine can't be installed any more."""
+        await check_kept(self._database, machine, installation)
 
     async def _is_taken(self, name: str) -> bool:
         """Whether another machine has the name; a text that can't be a name is not looked up."""
@@ -203,24 +212,8 @@ class Validation:
             problems.append(
                 FieldProblem("pciBus", "Passing PCI devices through is not available yet", "NOT_IMPLEMENTED")
             )
-        problems += [
-            FieldProblem("firstBootScripts", f"There is no script {script.script_id!r}")
-            for script in request.first_boot_scripts
-        ]
-        wanted = [application.application_id for application in request.applications]
-        if len(set(wanted)) != len(wanted):
-            problems.append(FieldProblem("applications", "An application is named twice"))
-        known_forms = [one for one in wanted if canonical(one)]
-        found = await machines.applications_by_ids(self._database, known_forms) if known_forms else []
-        by_id = {row.id: row for row in found}
-        for application_id in dict.fromkeys(wanted):
-            row = by_id.get(application_id)
-            if row is None:
-                problems.append(FieldProblem("applications", f"There is no application {application_id!r}"))
-            elif checked.system.name not in row.os:
-                problems.append(
-                    FieldProblem("applications", f"{row.name} can't be installed on {checked.system.title}")
-                )
+        checked.choice, wrong = await check_choice(self._database, request, checked.system)
+        problems += wrong
 
     async def _check_host(self, checked: Checked) -> None:
         if checked.system.tpm and checked.domain_type != "test" and not checked.capabilities.tpm:

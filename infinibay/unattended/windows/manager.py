@@ -6,9 +6,8 @@ from infinibay.core.operating_systems import Family, OperatingSystem
 from infinibay.core.sizing import product_key_problems
 from infinibay.errors import BadUserInput, FieldProblem
 from infinibay.unattended.checks import common_problems
-from infinibay.unattended.installation import Account, Installation
+from infinibay.unattended.installation import Account, Installation, Interpreter
 from infinibay.unattended.keyboards import windows_input_locale
-from infinibay.unattended.quoting import powershell_word
 from infinibay.unattended.windows.answers import answer_file
 from infinibay.unattended.windows.editions import choose
 from infinibay.unattended.windows.first_logon import first_logon_files
@@ -21,6 +20,7 @@ class WindowsManager:
     """One of the two systems; Setup looks for the file on each drive, whatever its label."""
 
     label = "INFINIBAY"
+    interpreter: Interpreter = "powershell"
 
     def __init__(self, system: OperatingSystem) -> None:
         self._system = system
@@ -51,9 +51,6 @@ class WindowsManager:
 
     def kernel_arguments(self, iso_label: str) -> tuple[str, ...]:  # noqa: ARG002 - Windows boots by its own loader.
         return ()
-
-    def quote(self, value: str) -> str:
-        return powershell_word(value)
 
 
 def _password_problems(account: Account) -> list[FieldProblem]:

@@ -51,6 +51,12 @@ ADMIN_ONLY = {
     "createMachineTemplateCategory",
     "updateMachineTemplateCategory",
     "destroyMachineTemplateCategory",
+    "createApplication",
+    "updateApplication",
+    "deleteApplication",
+    "createScript",
+    "updateScript",
+    "deleteScript",
 }
 # These belong to somebody: a user may use them for what is the own.
 ONE_S_OWN = {"Mutation.revokeSessions", "Mutation.updateUser"}

@@ -49,7 +49,7 @@ async def category(api: Api, name: str = "", description: str | None = None) -> 
     return created
 
 
-async def machine_of(database: Database, template_id: str) -> str:
+async def machine_of(database: Database, template_id: str | None) -> str:
     """A machine's row with nothing behind it."""
     host = await database.host.create(data={"name": f"host {uuid4()}", "libvirtUri": "test:///default"})
     name = f"Department {uuid4()}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
@@ -207,9 +206,8 @@ def test_no_message_and_no_text_of_an_installation_shows_a_secret() -> None:
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_a_value_in_a_command_is_one_word(system: str) -> None:
-    quote: Callable[[str], str] = create_unattended_manager(system).quote
-    assert quote("it's; $x") == ("'it''s; $x'" if system in WINDOWS else "'it'\"'\"'s; $x'")
+def test_the_commands_of_applications_have_a_language(system: str) -> None:
+    assert create_unattended_manager(system).interpreter == ("powershell" if system in WINDOWS else "sh")
 
 
 def test_an_installation_is_a_plain_value() -> None:
