@@ -1,4 +1,4 @@
-"""`kill -9` of the server in each phase of an installation, and at each step of its end: it ends as if nothing had been."""
+"""`kill -9` of the server in each phase of an installation and at each step of its end: it ends all the same."""
 
 from __future__ import annotations
 

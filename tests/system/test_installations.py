@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.support.installer_iso import Family, Fault
-from tests.support.product_installs import ended, in_phase, install, installation, installing, media_of, without_media
 from tests.support.product import Product
+from tests.support.product_installs import ended, in_phase, install, installation, installing, media_of, without_media
 from tests.support.scale import count
 
 _REPORT = """
