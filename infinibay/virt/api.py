@@ -138,6 +138,13 @@ class Domains(Protocol):
     async def log_tail(self, uuid: str, lines: int = 20) -> list[str]:
         """The last lines of QEMU's log for the domain; empty where it can't be read."""
 
+    async def eject(self, uuid: str, target: str) -> None:
+        """Takes the medium out of a running domain's CD-ROM drive."""
+
+
+class Guests(Protocol):
+    """What can be asked of the guest in a domain, by the domain's UUID."""
+
     async def agent_command(self, uuid: str, command: str, seconds: int = 5) -> str:
         """Sends JSON to the guest agent and returns its JSON. AgentUnresponsive when none answers."""
 
@@ -147,9 +154,6 @@ class Domains(Protocol):
 
     async def screenshot(self, uuid: str) -> bytes:
         """The screen as PNG. Unsupported for a domain without one, WrongState for one that does not run."""
-
-    async def eject(self, uuid: str, target: str) -> None:
-        """Takes the medium out of a running domain's CD-ROM drive."""
 
 
 class Storage(Protocol):
@@ -189,6 +193,8 @@ class Hypervisor(Protocol):
 
     @property
     def domains(self) -> Domains: ...
+    @property
+    def guests(self) -> Guests: ...
     @property
     def storage(self) -> Storage: ...
     @property

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import libvirt
-import libvirt_qemu
 
 from infinibay.errors import (
-    AgentUnresponsive,
     HostFailure,
     HypervisorError,
     HypervisorRefused,
@@ -23,7 +20,7 @@ from infinibay.errors import (
 from infinibay.libvirtxml import reader
 from infinibay.libvirtxml.installed import empty_cdrom_xml
 from infinibay.log import get_logger
-from infinibay.virt import errors, guest_ports, qemu_log, screenshots
+from infinibay.virt import errors, qemu_log
 from infinibay.virt.api import DomainInfo
 from infinibay.virt.connection import Connection, Kind
 from infinibay.virt.states import describe
@@ -33,7 +30,6 @@ log = get_logger(__name__)
 T = TypeVar("T")
 
 _LOG_LINES = 400
-_AGENT_MARGIN_SECONDS = 5
 _START_PAUSES = (0.2, 1.0)
 _START_REMEDY = (
     "Look at the host's resources (free memory, CPUs), at the storage (QEMU's account must reach the disk and the ISO) "
@@ -157,28 +153,6 @@ class LibvirtDomains:
             return await self._with(Kind.QUERY, uuid, lambda domain: self._log_of(domain, lines))
         except ObjectMissing:
             return []
-
-    async def agent_command(self, uuid: str, command: str, seconds: int = 5) -> str:
-        def ask(domain: libvirt.virDomain) -> str:
-            answer: str = libvirt_qemu.qemuAgentCommand(domain, command, seconds, 0)
-            return answer
-
-        try:
-            return await self._with(Kind.CHANGE, uuid, ask, seconds=seconds + _AGENT_MARGIN_SECONDS)
-        except Unsupported as error:
-            if error.libvirt_code != libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED:
-                raise
-            # libvirt's word for a domain without an agent channel.
-            raise AgentUnresponsive(error.message, libvirt_code=error.libvirt_code) from error
-
-    def listen(self, uuid: str, port: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        return guest_ports.opened(self._connection, uuid, port)
-
-    async def screenshot(self, uuid: str) -> bytes:
-        def take(connection: libvirt.virConnect) -> bytes:
-            return screenshots.take(connection, connection.lookupByUUIDString(uuid))
-
-        return await self._connection.call(Kind.CHANGE, take)
 
     async def eject(self, uuid: str, target: str) -> None:
         def change(domain: libvirt.virDomain) -> None:

@@ -66,7 +66,7 @@ class _Port:
 
 @asynccontextmanager
 async def opened(connection: Connection, uuid: str, port: str) -> AsyncIterator[AsyncIterator[bytes]]:
-    """See `infinibay.virt.api.Domains.listen`."""
+    """See `infinibay.virt.api.Guests.listen`."""
     loop = asyncio.get_running_loop()
 
     def begin(libvirt_connection: libvirt.virConnect) -> _Port:

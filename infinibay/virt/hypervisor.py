@@ -14,6 +14,7 @@ from infinibay.virt import capabilities, kvm_probe
 from infinibay.virt.api import Capabilities, HypervisorEvent, KvmVerdict
 from infinibay.virt.connection import Connection, Deadlines, Kind
 from infinibay.virt.domains import LibvirtDomains
+from infinibay.virt.guests import LibvirtGuests
 from infinibay.virt.networks import LibvirtNetworks
 from infinibay.virt.nwfilters import LibvirtNwFilters
 from infinibay.virt.storage import LibvirtStorage
@@ -34,6 +35,7 @@ class LibvirtHypervisor:
     ) -> None:
         self._connection = Connection(uri, deadlines or Deadlines())
         self._domains = LibvirtDomains(self._connection, log_dir)
+        self._guests = LibvirtGuests(self._connection)
         self._storage = LibvirtStorage(self._connection)
         self._networks = LibvirtNetworks(self._connection)
         self._nwfilters = LibvirtNwFilters(self._connection)
@@ -44,6 +46,10 @@ class LibvirtHypervisor:
     @property
     def domains(self) -> LibvirtDomains:
         return self._domains
+
+    @property
+    def guests(self) -> LibvirtGuests:
+        return self._guests
 
     @property
     def storage(self) -> LibvirtStorage:

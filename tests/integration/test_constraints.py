@@ -65,6 +65,15 @@ GOOD: dict[str, dict[str, object]] = {
         "src_port_start": 0,
         "src_port_end": 65535,
     },
+    "installations": {
+        "machine_id": MACHINE,
+        "mode": "seed",
+        "locale": "en_US",
+        "keyboard": "us",
+        "timezone": "Etc/UTC",
+        "hostname": "one",
+        "percent": 0,
+    },
     "isos": {"os": "ubuntu", "filename": "ubuntu.iso", "size_bytes": 0, "sha256": "0" * 64},
     "idempotency_keys": {"user_id": MACHINE, "key": "k", "action": "a", "fingerprint": "f"},
 }
@@ -142,6 +151,9 @@ CASES = [
         for side in ("src", "dst")
         for start, end in ((-1, None), (65536, None), (None, 5), (5, 4), (5, 65536))
     ),
+    refused("installations", "mode", mode="by magic"),
+    refused("installations", "percent", percent=101),
+    refused("installations", "percent", percent=-1),
     refused("isos", "filename", filename=""),
     refused("isos", "filename", filename="../etc/passwd"),
     refused("isos", "size_bytes", size_bytes=-1),

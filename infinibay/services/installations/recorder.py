@@ -50,7 +50,7 @@ class FlightRecorder:
     async def picture(self, machine_id: str) -> None:
         """Takes a picture of the screen, if there is one to take."""
         try:
-            png = await self._hypervisor.domains.screenshot(machine_id)
+            png = await self._hypervisor.guests.screenshot(machine_id)
         except HypervisorError as error:
             log.info("installation.no_picture", machine_id=machine_id, reason=error.message)
             return

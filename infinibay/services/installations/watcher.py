@@ -156,7 +156,7 @@ class Watcher:
             return False
         self._agent_opened, self._asked_agent = False, now
         try:
-            await self._hypervisor.domains.agent_command(row.machineId, _PING)
+            await self._hypervisor.guests.agent_command(row.machineId, _PING)
         except Unavailable:
             raise
         except HypervisorError:
@@ -197,7 +197,7 @@ class Watcher:
         """Reads the report port as long as the installation goes on, whenever the domain runs."""
         while True:
             try:
-                async with self._hypervisor.domains.listen(self._machine_id, REPORT_PORT) as pieces:
+                async with self._hypervisor.guests.listen(self._machine_id, REPORT_PORT) as pieces:
                     rest = b""
                     async for piece in pieces:
                         *lines, rest = (rest + piece).split(b"\n")

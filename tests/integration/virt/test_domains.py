@@ -127,7 +127,7 @@ async def test_what_the_driver_lacks_is_unsupported(twin: LibvirtHypervisor) -> 
     identity = new_uuid()
     await twin.domains.define(twin_domain("v-lacks", identity))
     with pytest.raises(Unsupported):
-        await twin.domains.agent_command(identity, '{"execute": "guest-ping"}')
+        await twin.guests.agent_command(identity, '{"execute": "guest-ping"}')
     with pytest.raises(Unsupported):
         await twin.nwfilters.list_names()
     with pytest.raises(Unsupported):

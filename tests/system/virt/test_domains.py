@@ -154,17 +154,17 @@ async def test_undefine_takes_the_variables_and_the_tpm_along(
 async def test_an_agent_that_does_not_answer(hypervisor: LibvirtHypervisor, identity: str) -> None:
     ping = '{"execute": "guest-ping"}'
     with pytest.raises(ObjectMissing):
-        await hypervisor.domains.agent_command(identity, ping)
+        await hypervisor.guests.agent_command(identity, ping)
     await hypervisor.domains.define(diskless_domain("v-sys-agent", identity, devices=AGENT))
     with pytest.raises(WrongState):
-        await hypervisor.domains.agent_command(identity, ping)
+        await hypervisor.guests.agent_command(identity, ping)
     await hypervisor.domains.start(identity)
     with pytest.raises(AgentUnresponsive):
-        await hypervisor.domains.agent_command(identity, ping, seconds=1)
+        await hypervisor.guests.agent_command(identity, ping, seconds=1)
 
 
 async def test_a_domain_without_an_agent_channel(hypervisor: LibvirtHypervisor, identity: str) -> None:
     await hypervisor.domains.define(diskless_domain("v-sys-mute", identity))
     await hypervisor.domains.start(identity)
     with pytest.raises(AgentUnresponsive):
-        await hypervisor.domains.agent_command(identity, '{"execute": "guest-ping"}')
+        await hypervisor.guests.agent_command(identity, '{"execute": "guest-ping"}')
