@@ -66,7 +66,8 @@ class FinishSteps:
         definition = await domains.xml(machine_id, inactive=True, secure=True)
         await domains.define(without_media(definition, drive=MEDIUM_DRIVE, extra=(SEED_DRIVE, DRIVERS_DRIVE)))
         domain = await domains.find(machine_id)
-        if domain is not None and domain.state in (DomainState.RUNNING, DomainState.PAUSED):
+        # A guest that crashed is kept as it is, in a QEMU that runs on.
+        if domain is not None and domain.state is not DomainState.SHUTOFF:
             for drive in reader.cdroms(await domains.xml(machine_id)):
                 if drive.source is not None:
                     await domains.eject(machine_id, drive.target)
