@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -40,14 +40,6 @@ async def product() -> AsyncIterator[Product]:
         yield made
     finally:
         await made.close()
-
-
-@pytest.fixture
-def page(request: pytest.FixtureRequest) -> Iterator[Page]:
-    """The blocks that the test declares; all of them have to be read."""
-    opened = Page([mark for marker in request.node.iter_markers("documents") for mark in marker.args])
-    yield opened
-    opened.done()
 
 
 def run(product: Product, code: str, changes: dict[str, str] | None = None, folder: Path = ROOT) -> str:
