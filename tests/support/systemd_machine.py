@@ -31,6 +31,7 @@ _INIT = "systemd"
 _UP = {"running", "degraded"}
 _AGAIN = 133
 _SECONDS = 60
+_ORDERLY_SECONDS = 20
 
 
 class SystemdMachine:
@@ -119,7 +120,7 @@ class SystemdMachine:
             return
         self._container.terminate()
         try:
-            self._container.wait(_SECONDS)
+            self._container.wait(_ORDERLY_SECONDS)
         except subprocess.TimeoutExpired:
             self._container.terminate()  # The second time it kills what is left.
             self._container.wait(_SECONDS)
@@ -144,8 +145,8 @@ class SystemdMachine:
             try:
                 if Path(f"/proc/{child}/comm").read_text().strip() == _INIT:
                     return int(child)
-            except FileNotFoundError:
-                continue
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # It has ended meanwhile.
         return None
 
     def _journal(self) -> str:
