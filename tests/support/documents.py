@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-# Blocks of these show data or the configuration of other programs: nothing in them is run.
-_DATA = {"", "text", "json", "nginx", "caddyfile", "yaml", "promql"}
+# Blocks of these show data, or what another program looks at later: nothing in them is run.
+_DATA = {"", "text", "json", "yaml", "promql"}
 _BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
 
@@ -63,9 +63,9 @@ def runs(*marks: str) -> pytest.MarkDecorator:
     return pytest.mark.documents(*marks)
 
 
-def declared(module: Any) -> list[str]:
-    """What the tests of a module say that they run."""
-    marked = [mark for test in vars(module).values() for mark in getattr(test, "pytestmark", [])]
+def declared(*modules: Any) -> list[str]:
+    """What the tests of modules say that they run."""
+    marked = [mark for module in modules for test in vars(module).values() for mark in getattr(test, "pytestmark", [])]
     return [text for mark in marked if mark.name == "documents" for text in mark.args]
 
 
@@ -84,12 +84,17 @@ class Page:
         assert self._unread == [], "a test declares blocks that it does not run"
 
 
-def shell(code: str, changes: Mapping[str, str], environment: Mapping[str, str], folder: Path = ROOT) -> str:
-    """What the code prints, with other paths and addresses in place of the page's, and without sudo."""
-    script = code.replace("sudo ", "")
+def adapted(code: str, changes: Mapping[str, str]) -> str:
+    """The code with other paths and addresses in place of the page's."""
     for old, new in changes.items():
-        assert old in script, f"the page has no {old!r} any more"
-        script = script.replace(old, new)
+        assert old in code, f"the page has no {old!r} any more"
+        code = code.replace(old, new)
+    return code
+
+
+def shell(code: str, changes: Mapping[str, str], environment: Mapping[str, str], folder: Path = ROOT) -> str:
+    """What the code prints, adapted, and without sudo."""
+    script = adapted(code.replace("sudo ", ""), changes)
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
         cwd=folder,

@@ -1,7 +1,4 @@
-"""What the small guests of the tests are made of: programs, kernel and drivers from the distribution, and GRUB.
-
-Nothing is installed here: the packages are unpacked into a folder.
-"""
+"""What the small guests of the tests are made of: programs, kernel and drivers from the distribution, and GRUB."""
 
 from __future__ import annotations
 
@@ -11,6 +8,8 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from tests.support.packages import run, unpack
 
 CACHE = Path(__file__).parents[2] / ".cache" / "guest"
 EFI_SYSTEM_PARTITION = "28732ac11ff8d211ba4b00a0c93ec93b"
@@ -44,23 +43,10 @@ def key(*sources: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def run(*command: str | Path, cwd: Path, data: bytes | None = None) -> bytes:
-    """Runs a program to its end and gives its output. Raises RuntimeError with what it said on failure."""
-    done = subprocess.run(command, cwd=cwd, input=data, capture_output=True, check=False)
-    if done.returncode:
-        said = (done.stdout + done.stderr).decode(errors="replace")
-        raise RuntimeError(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{said}")
-    return done.stdout
-
-
 def unpack_packages(work: Path, kernels: Sequence[str]) -> Path:
-    """Downloads the packages and unpacks them side by side into one folder, without installing anything."""
-    downloads, packages = work / "downloads", work / "packages"
-    downloads.mkdir()
-    names = ["busybox-static", "qemu-guest-agent", *_kernel_packages(work, kernels)]
-    run("apt-get", "download", "-q", *names, cwd=downloads)
-    for package in downloads.glob("*.deb"):
-        run("dpkg-deb", "-x", package, packages, cwd=work)
+    """All packages that a guest is made of, in one folder."""
+    packages = work / "packages"
+    unpack(["busybox-static", "qemu-guest-agent", *_kernel_packages(work, kernels)], packages)
     return packages
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Literal
 
 from tests.support import guest_parts, media
-from tests.support.guest_parts import CACHE, run
+from tests.support.guest_parts import CACHE
+from tests.support.packages import run
 
 Family = Literal["ubuntu", "fedora", "debian"]
 Fault = Literal["", "rejects", "hangs", "panics", "gives-up", "garbage", "contradicts"]

@@ -13,6 +13,7 @@ import pytest
 
 from infinibay.virt import event_loop
 from infinibay.virt.hypervisor import LibvirtHypervisor
+from tests.support.documents import Page
 from tests.support.iso_layouts import ubuntu_iso
 from tests.support.wait import until_sync
 
@@ -53,6 +54,14 @@ def reachable_dir() -> Iterator[Path]:
 def empty_medium(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A medium without a system, for machines whose guest need not boot: they rest in their firmware."""
     return ubuntu_iso(tmp_path_factory.mktemp("media") / "empty.iso")
+
+
+@pytest.fixture
+def page(request: pytest.FixtureRequest) -> Iterator[Page]:
+    """The blocks that the test declares; all of them have to be read."""
+    opened = Page([mark for marker in request.node.iter_markers("documents") for mark in marker.args])
+    yield opened
+    opened.done()
 
 
 def _answers() -> bool:

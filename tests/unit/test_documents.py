@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from dataclasses import fields
 
 import click
@@ -13,16 +14,11 @@ from graphql import parse, validate
 from infinibay.cli import main
 from infinibay.settings import Settings
 from tests.architecture.test_errors import CODES
-from tests.support.documents import ROOT, Block, block, blocks, commands, declared, pages
+from tests.support.documents import ROOT, Block, block, blocks, commands, declared, pages, runs
 from tests.support.interface import SCHEMA
-from tests.system import test_commands
+from tests.system import test_commands, test_proxies, test_service_live
 
-# The blocks that no test runs, by a text in them, with the reason.
-NOT_RUN = {
-    "scripts/test     # the same preparation": "that is what runs this test; scripts/start is run by the next block",
-    "sudo scripts/infinibay uninstall": "systemd does not run everywhere; test_service does it below another root",
-    "git pull": "it would change what is being tested; its other commands are run by themselves",
-}
+TWO_COMMANDS = "scripts/test     # the same preparation"
 APOLLO = {"GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "OPERATION_RESOLUTION_FAILURE", "BAD_REQUEST"}
 
 
@@ -30,14 +26,22 @@ def runnable() -> list[Block]:
     return [one for one in blocks() if one.language != "graphql"]
 
 
-def test_each_block_is_run_by_one_test_or_listed_with_a_reason() -> None:
-    marks = [*declared(test_commands), *NOT_RUN]
-    covered = [block(mark) for mark in marks]
-    assert sorted(map(str, covered)) == sorted(map(str, runnable()))
+def test_each_block_is_run_by_one_test() -> None:
+    marks = declared(test_commands, test_proxies, test_service_live, sys.modules[__name__])
+    assert sorted(str(block(mark)) for mark in marks) == sorted(map(str, runnable()))
 
 
-def test_what_runs_is_written_for_the_shell_or_node() -> None:
-    assert {one.language for one in runnable()} == {"sh", "js"}
+def test_what_runs_is_written_for_a_program_that_tests_start() -> None:
+    assert {one.language for one in runnable()} == {"sh", "js", "nginx", "caddyfile"}
+
+
+@runs(TWO_COMMANDS)
+def test_the_two_commands_are_run() -> None:
+    """A test can't run the run that it is part of: the second command is what every change has to pass, and so what
+    started this test; the first is that of another block, which is run."""
+    start, test = (line.partition("#")[0].strip() for line in block(TWO_COMMANDS).code.splitlines())
+    assert (ROOT / ".ci/run").read_text().splitlines()[-1] == f'exec "$(dirname "${{BASH_SOURCE[0]}}")/../{test}"'
+    assert block("sudo scripts/start").code == f"sudo {start}\n"
 
 
 @pytest.mark.parametrize("one", blocks("sh"), ids=str)
