@@ -110,6 +110,11 @@ def graphics_password() -> str:
     return "".join(random_source.choice(alphabet) for _ in range(GRAPHICS_PASSWORD_LENGTH))
 
 
+def installation_token() -> str:
+    """A random token with which a guest shows whose installation it tells of."""
+    return random_source.token_urlsafe(32)
+
+
 def random_password() -> str:
     """A random password that a person can type, 20 characters."""
     return random_source.token_urlsafe(15)
@@ -117,4 +122,4 @@ def random_password() -> str:
 
 def fingerprint(text: str) -> str:
     """A one-way name for a long text, to compare inputs without keeping them."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()

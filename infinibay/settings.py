@@ -13,6 +13,8 @@ from dotenv import dotenv_values
 
 from infinibay.errors import SettingError
 
+# For APP_HOST the sign for "find it out", which is never bound.
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104
 DomainTypeSetting = Literal["auto", "kvm", "qemu"]
 
 
@@ -135,7 +137,7 @@ def load(environment: Mapping[str, str] | None = None, env_file: Path | None = N
         libvirt_network_name=values.name("LIBVIRT_NETWORK_NAME", "default"),
         default_admin_email=values.matching("DEFAULT_ADMIN_EMAIL", "admin@example.com", _EMAIL, "an e-mail address"),
         default_admin_password=values.optional("DEFAULT_ADMIN_PASSWORD"),
-        app_host=values.host("APP_HOST", "0.0.0.0"),  # noqa: S104 - the sign for "find it", never bound
+        app_host=values.host("APP_HOST", ANY_ADDRESS),
         graphic_host=values.host("GRAPHIC_HOST", "localhost"),
         graphic_protocol="spice" if values.choice("GRAPHIC_PROTOCOL", "vnc", ("vnc", "spice")) == "spice" else "vnc",
         tokenkey=values.secret("TOKENKEY", 16),

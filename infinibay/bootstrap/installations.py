@@ -10,6 +10,7 @@ from infinibay.db.locks import LockHolder
 from infinibay.events.feed import Feed
 from infinibay.operations.engine import OperationEngine
 from infinibay.services.installations.keeper import InstallationKeeper
+from infinibay.services.installations.reports import Reports
 from infinibay.services.installations.watcher import Watcher
 
 
@@ -24,8 +25,12 @@ def installation_keeper(
         first_boot=settings.infinibay_first_boot_seconds,
     )
 
+    reports = Reports(base.database)
+
     def watcher(machine_id: str) -> Watcher:
-        return Watcher(machine_id, base.database, base.hypervisor, engine, parts.recorder, parts.secrets, limits)
+        return Watcher(
+            machine_id, base.database, base.hypervisor, engine, parts.recorder, reports, parts.secrets, limits
+        )
 
     return InstallationKeeper(
         base.database, base.hypervisor, feed, LockHolder(base.database_url), base.host.id, watcher

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from infinibay.bootstrap.foundation import Foundation
+from infinibay.core.installing import REPORT_PATH
+from infinibay.host.resources import own_address
 from infinibay.operations.api import OperationKind
 from infinibay.services.department_removal import DepartmentRemoval
 from infinibay.services.installations.finish import FinishSteps
@@ -20,8 +22,11 @@ from infinibay.services.machines.installation_secrets import MachineSecrets
 from infinibay.services.machines.media import InstallationMedia
 from infinibay.services.machines.power import PowerVerbs
 from infinibay.services.machines.status import StatusKeeper
+from infinibay.settings import ANY_ADDRESS, Settings
 from infinibay.unattended.media.kernel import Kernels
 from infinibay.unattended.media.remaster import Remasters
+
+_ONLY_HERE = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ def machine_parts(base: Foundation) -> MachineParts:
         Remasters(settings.infinibay_iso_temp_dir / "remastered", asyncio.Semaphore(settings.infinibay_media_budget)),
         machines_dir=base.machines_dir,
         iso_dir=settings.infinibay_iso_dir,
+        report_url=_report_url(settings),
     )
     definition = Definition(database, hypervisor, filters, secrets, media, place)
     cleanup = Cleanup(database, hypervisor, filters, base.machines_dir)
@@ -67,3 +73,11 @@ def machine_parts(base: Foundation) -> MachineParts:
     sources = (creation, finish, power, MoveSteps(database, definition), DepartmentRemoval(database, filters))
     kinds = {kind.name: kind for source in sources for kind in source.kinds()}
     return MachineParts(definition, secrets, keeper, FlightRecorder(hypervisor, base.machines_dir), kinds)
+
+
+def _report_url(settings: Settings) -> str | None:
+    """Where guests without a port of their own report; None when they can't reach this server."""
+    if settings.host in _ONLY_HERE or settings.port == 0:
+        return None
+    host = own_address() if settings.app_host == ANY_ADDRESS else settings.app_host
+    return None if host is None else f"http://{host}:{settings.port}{REPORT_PATH}"

@@ -25,6 +25,7 @@ from infinibay.services.departments import DepartmentService
 from infinibay.services.events import EventsService
 from infinibay.services.figures import FiguresService
 from infinibay.services.idempotency import IdempotencyService
+from infinibay.services.installations.reports import Reports
 from infinibay.services.installations.service import InstallationService
 from infinibay.services.machines.changes import MachineChanges
 from infinibay.services.machines.create import CreateMachine, Planner
@@ -82,7 +83,7 @@ def build_services(
         departments=DepartmentService(database, DepartmentRemover(engine, base.host.id)),
         templates=TemplateService(database),
         template_categories=TemplateCategoryService(database),
-        installations=InstallationService(database, parts.recorder),
+        installations=InstallationService(database, parts.recorder, Reports(database)),
         machine_states=MachineStates(database, live.feed),
         isos=media.service,
         iso_uploads=media.uploads,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
+# Where guests report over HTTP, as an installer and this server both know it.
+REPORT_PATH = "/installation/reports"
 # After its last report an installer only puts its disk away.
 _ENDING_SECONDS = 300
 # Whoever reports does so long before.

@@ -49,13 +49,32 @@ async def under_way(db: Database, host_id: str) -> frozenset[str]:
 
 
 async def keep_media(
-    db: Database, machine_id: str, *, medium: str, drive_path: str | None, kernel_arguments: Collection[str]
+    db: Database,
+    machine_id: str,
+    *,
+    medium: str,
+    drive_path: str | None,
+    kernel_arguments: Collection[str],
+    token_hash: str | None,
 ) -> None:
     """What the media of a machine were made from, and how its installer is booted."""
     await db.installation.update(
         where={"machineId": machine_id},
-        data={"medium": medium, "drivePath": drive_path, "kernelArguments": {"set": list(kernel_arguments)}},
+        data={
+            "medium": medium,
+            "drivePath": drive_path,
+            "kernelArguments": {"set": list(kernel_arguments)},
+            "tokenHash": token_hash,
+        },
     )
+
+
+async def machine_of_token(db: Database, token_hash: str) -> str | None:
+    """The machine that is being installed and whose guest has this token."""
+    found = await db.installation.find_first(
+        where={"tokenHash": token_hash, "state": rows.InstallationState.installing}
+    )
+    return found.machineId if found else None
 
 
 async def enter(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+# Of a network that documents use: a datagram socket that is connected to it chooses its own address and sends nothing.
+_ELSEWHERE = ("192.0.2.1", 9)
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -51,3 +54,14 @@ def disk_space(path: Path) -> DiskSpace:
 def boot_id() -> str:
     """The kernel's name for this boot; another after each restart of the host."""
     return _BOOT_ID.read_text(encoding="ascii").strip()
+
+
+def own_address() -> str | None:
+    """The IPv4 address from which this machine reaches others; None without a network."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(_ELSEWHERE)
+        except OSError:
+            return None
+        address: str = probe.getsockname()[0]
+    return address

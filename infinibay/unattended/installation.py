@@ -88,12 +88,20 @@ class Medium:
 
 
 @dataclass(frozen=True)
+class ReportHome:
+    """Where a guest without the port reports over HTTP: the URL, and the token that names its machine."""
+
+    url: str
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Installation:
     """Everything that an answer file says; secrets never show in `repr`.
 
     `host_name` is one DNS label. `locale` is `en_US`, `time_zone` an IANA name. No `network` is DHCP. `mirror` is the
     URL of a package mirror near the machine. `report_port` names the virtio-serial port that carries the reports
-    (see `reports`).
+    (see `reports`), `report_home` where they go when there is no such port.
     """
 
     host_name: str
@@ -112,3 +120,4 @@ class Installation:
     product_key: str | None = field(default=None, repr=False)
     mirror: str | None = None
     report_port: str = REPORT_PORT
+    report_home: ReportHome | None = None

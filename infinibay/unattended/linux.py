@@ -51,6 +51,8 @@ def first_boot_archive(installation: Installation, installer: str, before: tuple
         _add(archive, f"{_HOME}/run", template("first_boot.sh"))
         _add(archive, f"{_HOME}/install", installer)
         _add(archive, f"{_HOME}/port", f"{installation.report_port}\n")
+        for name, text in _report_home(installation).items():
+            _add(archive, f"{_HOME}/{name}", text)
         _add(archive, f"{_HOME}/plan", plan)
         for number, task in enumerate(tasks, 1):
             _add(archive, f"{_HOME}/tasks/{number:03}", task.body)
@@ -73,6 +75,18 @@ def report_command(port: str, event: Event) -> str:
     """One line of shell that tells the host: it always succeeds, and soon even when the host does not listen."""
     path = shell_word(f"/dev/virtio-ports/{port}")
     return f"[ ! -c {path} ] || timeout 5 sh -c {shell_word(f'echo {shell_word(report_line(event))} >{path}')} || true"
+
+
+def _report_home(installation: Installation) -> dict[str, str]:
+    """Settings of curl and of wget, whichever the system has; so the token is in no list of processes."""
+    home = installation.report_home
+    if home is None:
+        return {}
+    return {
+        "curlrc": f'url = "{home.url}"\nheader = "Authorization: Bearer {home.token}"\n',
+        "wgetrc": f"header = Authorization: Bearer {home.token}\n",
+        "url": f"{home.url}\n",
+    }
 
 
 def _tasks(installation: Installation) -> list[Task]:

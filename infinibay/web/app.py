@@ -14,7 +14,7 @@ from starlette.types import Lifespan
 from infinibay.graphql.schema import build
 from infinibay.services.container import Services
 from infinibay.settings import Settings
-from infinibay.web import health, metrics, uploads
+from infinibay.web import guest_reports, health, metrics, uploads
 from infinibay.web.graphql_endpoint import GraphQLEndpoint
 from infinibay.web.middleware import RequestMiddleware
 from infinibay.web.pages import Page
@@ -39,6 +39,7 @@ def create_app(
             *health.routes(readiness),
             *metrics.routes(services.figures),
             *uploads.routes(services),
+            *guest_reports.routes(services.installations),
         ],
         middleware=[Middleware(RequestMiddleware), *_cors(settings.allowed_origins)],
         exception_handlers={HTTPException: _refused},

@@ -82,7 +82,7 @@ async def work(product: Whole, machine_id: str) -> Installation:
     machine, row = await machines.find(db, machine_id), await installations.find(db, machine_id)
     assert machine is not None
     assert row is not None
-    installation = await kept_installation(db, secrets, machine, row, "ubuntu.iso")
+    installation = await kept_installation(db, secrets, machine, row, "ubuntu.iso", None)
     assert create_unattended_manager(machine.os).files(installation)
     return installation
 

@@ -35,6 +35,7 @@ from infinibay.services.events import EventsService
 from infinibay.services.figures import FiguresService
 from infinibay.services.idempotency import IdempotencyService
 from infinibay.services.installations.recorder import FlightRecorder
+from infinibay.services.installations.reports import Reports
 from infinibay.services.installations.service import InstallationService
 from infinibay.services.machines.service import MachineService
 from infinibay.services.machines.states import MachineStates
@@ -157,7 +158,7 @@ async def running_api(url: str, base: Path, *, origins: tuple[str, ...] = ()) ->
         users=UserService(database, passwords, credentials, accounts),
         machines=cast("MachineService", machines),
         machine_states=MachineStates(database, feed),
-        installations=InstallationService(database, FlightRecorder(hypervisor, base / "machines")),
+        installations=InstallationService(database, FlightRecorder(hypervisor, base / "machines"), Reports(database)),
         applications=ApplicationService(database),
         scripts=ScriptService(database),
         departments=DepartmentService(database, remove_department(database)),

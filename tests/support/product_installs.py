@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import shutil
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -28,21 +29,34 @@ query Installation($id: String!) {
 
 
 @asynccontextmanager
-async def installing(family: Family, fault: Fault = "", **settings: str) -> AsyncIterator[Product]:
-    """A started server whose medium for the family's system is its test installer."""
-    made = Product(build_installer_iso(family, fault), **{**LIMITS, **settings})
-    if family != "ubuntu":
-        (made.base / "iso" / "ubuntu.iso").rename(made.base / "iso" / f"{family}.iso")
+async def installing(
+    *media: tuple[Family, Fault], start: bool = True, settings: Mapping[str, str] = MappingProxyType({})
+) -> AsyncIterator[Product]:
+    """A server whose library holds these test installers; the first works where none is named. It is started unless
+    the test does that."""
+    chosen = media or (("ubuntu", ""),)
+    made = Product(build_installer_iso(*chosen[0]), **{**LIMITS, **settings})
+    library = made.base / "iso"
+    (library / "ubuntu.iso").rename(library / _file(*chosen[0]))
+    for family, fault in chosen[1:]:
+        shutil.copy(build_installer_iso(family, fault), library / _file(family, fault))
     try:
-        await made.start()
+        if start:
+            await made.start()
         yield made
     finally:
         await made.close()
 
 
-async def install(product: Product, family: Family, name: str, **changes: Any) -> str:
-    """The id of a new machine of the family, whose installation begins."""
-    created = await product.create(name, os=family.upper(), customStorage=2, **changes)
+def _file(family: Family, fault: Fault) -> str:
+    return f"{family}-{fault}.iso" if fault else f"{family}.iso"
+
+
+async def install(product: Product, name: str, family: Family = "ubuntu", fault: Fault = "", **changes: Any) -> str:
+    """The id of a new machine, whose installation begins from that installer."""
+    found = (await product.ask("{ allISOs { id filename } }"))["allISOs"]
+    (iso,) = [one["id"] for one in found if one["filename"] == _file(family, fault)]
+    created = await product.create(name, **{"os": family.upper(), "customStorage": 2, "isoId": iso, **changes})
     return str(created["id"])
 
 
@@ -94,8 +108,3 @@ def remains(product: Product, machine_id: str) -> list[str]:
     found += ["medium in a drive"] if ".iso'" in product.virsh("dumpxml", machine_id) else []
     defined = product.virsh("dumpxml", "--inactive", machine_id)
     return found + [f"{word} in the definition" for word in ("<kernel>", ".iso'", "sdb") if word in defined]
-
-
-def media_of(product: Product) -> list[Path]:
-    """The ISOs of the product's library."""
-    return sorted((product.base / "iso").glob("*.iso"))

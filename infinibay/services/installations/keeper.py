@@ -90,6 +90,9 @@ class InstallationKeeper:
                 try:
                     async with asyncio.timeout(_LOOK_SECONDS):
                         await reader.news()
+                    # Another process may have heard what a watcher here waits for.
+                    for watcher in self._watchers.values():
+                        watcher.noticed("report")
                 except TimeoutError:
                     continue
 

@@ -9,6 +9,7 @@ from infinibay.core.access import Principal
 from infinibay.db import installations, rows
 from infinibay.db.client import Database
 from infinibay.services.installations.recorder import FlightRecorder, Recording
+from infinibay.services.installations.reports import Reports
 from infinibay.services.machines.visible import visible_machine
 
 
@@ -23,9 +24,14 @@ class InstallationReport:
 class InstallationService:
     """A machine's owner and administrators see its installation."""
 
-    def __init__(self, database: Database, recorder: FlightRecorder) -> None:
+    def __init__(self, database: Database, recorder: FlightRecorder, reports: Reports) -> None:
         self._database = database
         self._recorder = recorder
+        self._reports = reports
+
+    async def hear(self, token: str | None, body: bytes) -> None:
+        """What a guest sends of its own installation. Raises Unauthenticated."""
+        await self._reports.take_sent(token, body)
 
     async def of_machines(self, machine_ids: Sequence[str]) -> dict[str, rows.Installation]:
         """For machines that the caller may see."""

@@ -17,6 +17,7 @@ from infinibay.operations.api import NewOperation
 from infinibay.operations.engine import OperationEngine
 from infinibay.services.installations.finish import FINISH
 from infinibay.services.installations.recorder import FlightRecorder
+from infinibay.services.installations.reports import Reports
 from infinibay.services.machines.installation_secrets import MachineSecrets
 from infinibay.unattended.installation import REPORT_PORT
 from infinibay.unattended.reports import MOST_LINE_BYTES, Report, read_report
@@ -33,7 +34,6 @@ _FINISH_SECONDS = 600.0
 _STOPS = frozenset({"power_off", "force_power_off"})
 _RESTARTS = frozenset({"restart"})
 _MOST_REPORTS = 1000
-_SAID_SO = "The installer reported that it failed"
 _PING = json.dumps({"execute": "guest-ping"})
 
 
@@ -48,6 +48,7 @@ class Watcher:
         hypervisor: Hypervisor,
         engine: OperationEngine,
         recorder: FlightRecorder,
+        reports: Reports,
         secrets: MachineSecrets,
         limits: Limits,
     ) -> None:
@@ -56,6 +57,7 @@ class Watcher:
         self._hypervisor = hypervisor
         self._engine = engine
         self._recorder = recorder
+        self._reports = reports
         self._secrets = secrets
         self._limits = limits
         self._changed = asyncio.Event()
@@ -215,47 +217,16 @@ class Watcher:
             return
         while True:
             try:
-                await self._take(report)
+                await self._reports.take(self._machine_id, report)
             except Unavailable:
                 await asyncio.sleep(_AGAIN_SECONDS)
             else:
                 self._heard.add(report)
+                # What the domain did before does not concern a phase that begins.
+                self._rebooted = self._rebooted and report.event == "task"
+                self._pictured = -float("inf")
+                self._changed.set()
                 return
-
-    async def _take(self, report: Report) -> None:
-        """Writes what a report says, unless a later phase contradicts it. Each is taken once."""
-        async with self._database.tx() as tx:
-            if report.event == "task":
-                await installations.record_task(
-                    tx, self._machine_id, report.kind or "", report.id or "", report.status or 0
-                )
-                return
-            await machines.lock(tx, self._machine_id)
-            row = await installations.find(tx, self._machine_id)
-            if row is None or row.state != rows.InstallationState.installing:
-                return
-            phase = Phase(row.phase or Phase.BOOTING)
-            if report.event == "failed" and phase in (Phase.BOOTING, Phase.INSTALLING):
-                await installations.enter(tx, self._machine_id, "failed", phase=None, reason=_SAID_SO)
-            elif (following := _after(report, phase)) is not None:
-                # What the domain did before does not concern the phase that begins.
-                self._rebooted = False
-                await installations.enter(tx, self._machine_id, "installing", phase=following)
-        if report.event == "failed":
-            await self._recorder.picture(self._machine_id)
-        self._pictured = -float("inf")
-        self._changed.set()
-
-
-def _after(report: Report, phase: Phase) -> Phase | None:
-    """The phase that a report leads to; None for one that comes too late to say anything."""
-    if report.event == "started" and phase is Phase.BOOTING:
-        return Phase.INSTALLING
-    if report.event == "installed" and phase in (Phase.BOOTING, Phase.INSTALLING):
-        return Phase.ENDING
-    if report.event == "finished" and phase is not Phase.FINISHED:
-        return Phase.FINISHED
-    return None
 
 
 def _is_under_way(row: rows.Installation, machine: rows.Machine) -> bool:

@@ -17,7 +17,7 @@ from infinibay.services.machines.installation_secrets import MachineSecrets
 from infinibay.services.machines.requests import CreateMachineRequest
 from infinibay.services.machines.work import first_boot_work
 from infinibay.unattended.factory import create_unattended_manager
-from infinibay.unattended.installation import Account, Firmware, Installation, Keyboard, Medium
+from infinibay.unattended.installation import Account, Firmware, Installation, Keyboard, Medium, ReportHome
 from infinibay.unattended.names import host_name
 from infinibay.unattended.password_hash import linux_password_hash
 
@@ -67,7 +67,12 @@ def wish(
 
 
 async def kept_installation(
-    db: Database, secrets: MachineSecrets, machine: rows.Machine, row: rows.Installation, iso_name: str
+    db: Database,
+    secrets: MachineSecrets,
+    machine: rows.Machine,
+    row: rows.Installation,
+    iso_name: str,
+    home: ReportHome | None,
 ) -> Installation:
     """What the answer files of a machine say, its applications and scripts among it. UnusableMedium, NotFound or
     BadUserInput say what is gone or was changed since the machine was wished for."""
@@ -82,7 +87,7 @@ async def kept_installation(
     work = await first_boot_work(db, machine, secret, create_unattended_manager(machine.os))
     hashed = await asyncio.to_thread(_password_hash, system, secret.password)
     installation = _of_rows(row, machine, system, medium, secret, hashed)
-    return replace(installation, applications=work.applications, scripts=work.scripts)
+    return replace(installation, applications=work.applications, scripts=work.scripts, report_home=home)
 
 
 def _of_rows(

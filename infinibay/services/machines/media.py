@@ -11,11 +11,13 @@ from infinibay.db import installations, rows
 from infinibay.db.client import Database
 from infinibay.errors import HostFailure, NotFound
 from infinibay.libvirtxml.domain import DirectBoot
+from infinibay.secrets import fingerprint, installation_token
 from infinibay.services.machines.answers import kept_installation
 from infinibay.services.machines.design import InstallerMedia, machine_directory
 from infinibay.services.machines.installation_secrets import MachineSecrets
 from infinibay.unattended.api import UnattendedManager
 from infinibay.unattended.factory import create_unattended_manager
+from infinibay.unattended.installation import ReportHome
 from infinibay.unattended.media import iso as images
 from infinibay.unattended.media import overlay, seed
 from infinibay.unattended.media.kernel import Kernels
@@ -47,13 +49,16 @@ class InstallationMedia:
         *,
         machines_dir: Path,
         iso_dir: Path,
+        report_url: str | None,
     ) -> None:
+        """`report_url`: where guests reach this server, if they do."""
         self._database = database
         self._secrets = secrets
         self._kernels = kernels
         self._remasters = remasters
         self._machines_dir = machines_dir
         self._iso_dir = iso_dir
+        self._report_url = report_url
 
     async def make(self, machine: rows.Machine) -> None:
         """The media of a machine whose directory is there. HostFailure or UnusableMedium say what is wrong."""
@@ -64,7 +69,8 @@ class InstallationMedia:
                 raise HostFailure("The installation medium is gone", remedy=f"Put the ISO back as {iso}")
             return
         system = OPERATING_SYSTEMS[machine.os]
-        installation = await kept_installation(self._database, self._secrets, machine, row, iso.name)
+        home = None if self._report_url is None else ReportHome(self._report_url, installation_token())
+        installation = await kept_installation(self._database, self._secrets, machine, row, iso.name, home)
         manager = create_unattended_manager(system.name)
         files = await asyncio.to_thread(manager.files, installation)
         if row.mode == "remaster":
@@ -77,6 +83,7 @@ class InstallationMedia:
             medium=made.medium,
             drive_path=None if made.drive is None else str(made.drive),
             kernel_arguments=made.arguments,
+            token_hash=None if home is None else fingerprint(home.token),
         )
 
     async def check_same(self, machine: rows.Machine) -> None:

@@ -35,6 +35,12 @@ function Send-Reports([int] $seconds) {
     $handle = [Infinibay.Device]::CreateFile(
         "\\.\Global\$($plan.port)", $writeAccess, 0, [IntPtr]::Zero, $openExisting, $overlapped, [IntPtr]::Zero)
     if ($handle.IsInvalid) {
+        if ($plan.url) {
+            $headers = @{ Authorization = "Bearer $($plan.token)" }
+            $body = [IO.File]::ReadAllBytes($reports)
+            Invoke-RestMethod -Method Post -Uri $plan.url -Headers $headers -Body $body -TimeoutSec $seconds
+            return
+        }
         throw "There is no port $($plan.port)"
     }
     $deadline = (Get-Date).AddSeconds($seconds)

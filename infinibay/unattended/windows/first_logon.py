@@ -28,9 +28,10 @@ class _Task:
 
 def first_logon_files(installation: Installation) -> dict[str, bytes]:
     """The script, its plan and the programs of the tasks, by their path on the medium."""
-    tasks = _tasks(installation)
+    tasks, home = _tasks(installation), installation.report_home
     plan = {
         "port": installation.report_port,
+        **({"url": home.url, "token": home.token} if home else {}),
         "tasks": [{"kind": task.kind, "id": task.id, "file": task.file} for task in tasks],
     }
     return {

@@ -1,0 +1,82 @@
+"""What follows from the signs of an installation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from infinibay.core.installing import Limits, Phase, Signs, Step, Verdict, judge, judge_by_hand, seconds_left
+
+LIMITS = Limits(boot=100, install=1000, first_boot=500)
+UP = Signs(phase=Phase.BOOTING, seconds=1, speaks_late=False, has_media=True, up=True)
+INSTALLING = replace(UP, phase=Phase.INSTALLING)
+ENDING = replace(UP, phase=Phase.ENDING)
+FIRST_BOOT = replace(UP, phase=Phase.FIRST_BOOT, has_media=False)
+WINDOWS = replace(UP, speaks_late=True)
+WAIT, FINISH, INSTALLED = Verdict(Step.WAIT), Verdict(Step.FINISH), Verdict(Step.INSTALLED)
+
+
+@pytest.mark.parametrize(
+    ("signs", "verdict"),
+    [
+        (UP, WAIT),
+        (INSTALLING, WAIT),
+        (ENDING, WAIT),
+        (FIRST_BOOT, WAIT),
+        # Nothing was heard: the system that was left has to show itself.
+        (replace(UP, up=False), FINISH),
+        (replace(ENDING, up=False), FINISH),
+        (replace(ENDING, rebooted=True), FINISH),
+        (replace(ENDING, seconds=301), FINISH),
+        (replace(INSTALLING, rebooted=True), WAIT),
+        (replace(INSTALLING, up=False, stopped_by_request=True), WAIT),
+        (replace(WINDOWS, seconds=999), WAIT),
+        (replace(UP, phase=Phase.FINISHED), FINISH),
+        (replace(UP, phase=Phase.FINISHED, has_media=False), INSTALLED),
+        (replace(UP, phase=Phase.FINISHED, has_media=False, crashed=True), INSTALLED),
+        (replace(FIRST_BOOT, agent=True), WAIT),
+        (replace(FIRST_BOOT, agent=True, silent=True, seconds=299), WAIT),
+    ],
+)
+def test_what_goes_on(signs: Signs, verdict: Verdict) -> None:
+    assert judge(signs, LIMITS) == verdict
+
+
+@pytest.mark.parametrize(
+    ("signs", "reason"),
+    [
+        (replace(UP, seconds=101), "The installer did not report its begin within 100 s"),
+        (replace(INSTALLING, seconds=1001), "The installer did not finish within 1000 s"),
+        (replace(WINDOWS, seconds=1001), "The installer did not finish within 1000 s"),
+        (replace(FIRST_BOOT, seconds=501), "The installed system did not report within 500 s"),
+        (replace(INSTALLING, up=False), "The machine powered off before its installer had finished"),
+        (replace(WINDOWS, up=False), "The machine powered off before its installer had finished"),
+        *((replace(signs, crashed=True), "The guest crashed") for signs in (UP, INSTALLING, ENDING, FIRST_BOOT)),
+    ],
+)
+def test_what_fails(signs: Signs, reason: str) -> None:
+    assert judge(signs, LIMITS) == Verdict(Step.FAILED, reason)
+
+
+@pytest.mark.parametrize(
+    "signs",
+    [replace(FIRST_BOOT, agent=True, seconds=501), replace(FIRST_BOOT, agent=True, silent=True, seconds=301)],
+)
+def test_a_system_that_runs_and_says_nothing_is_installed_with_a_reason(signs: Signs) -> None:
+    verdict = judge(signs, LIMITS)
+    assert verdict.step is Step.INSTALLED
+    assert verdict.reason
+
+
+def test_by_hand_the_agent_tells() -> None:
+    assert judge_by_hand(agent=False) == WAIT
+    assert judge_by_hand(agent=True) == INSTALLED
+
+
+@pytest.mark.parametrize(
+    ("signs", "left"),
+    [(UP, 99), (INSTALLING, 999), (ENDING, 299), (FIRST_BOOT, 499), (WINDOWS, 999), (replace(UP, seconds=200), 0)],
+)
+def test_how_long_to_wait(signs: Signs, left: float) -> None:
+    assert seconds_left(signs, LIMITS) == left
