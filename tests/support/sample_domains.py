@@ -7,8 +7,8 @@ from pathlib import Path
 
 from infinibay.core import naming
 from infinibay.core.operating_systems import OPERATING_SYSTEMS
-from infinibay.libvirtxml.domain import DomainSpec
-from infinibay.services.machines.design import MachineDesign, Protocol, choose, design
+from infinibay.libvirtxml.domain import DirectBoot, DomainSpec
+from infinibay.services.machines.design import InstallerMedia, MachineDesign, Protocol, choose, design
 from infinibay.virt.api import Capabilities
 
 CAPABILITIES = Capabilities(
@@ -85,6 +85,10 @@ class Sample:
     def spec(self, machine_id: str) -> DomainSpec:
         return design(self.machine(machine_id), self.capabilities)
 
+    def installer_spec(self, machine_id: str, media: InstallerMedia) -> DomainSpec:
+        """While its installer runs."""
+        return design(replace(self.machine(machine_id), installer=media), self.capabilities)
+
 
 SAMPLES = {
     "ubuntu-kvm-efi-vnc": Sample("ubuntu", "kvm", "vnc"),
@@ -101,4 +105,18 @@ SAMPLES = {
     "windows11-kvm-secure-spice": Sample("windows11", "kvm", "spice"),
     "windows11-qemu-secure-vnc": Sample("windows11", "qemu", "vnc"),
     "windows11-test-spice": Sample("windows11", "test", "spice", capabilities=TEST_DRIVER),
+}
+
+_OWN = "/opt/infinibay/machines/one"
+_KERNEL = DirectBoot(f"{_OWN}/kernel", f"{_OWN}/initrd", "autoinstall ds=nocloud console=ttyS0")
+_DRIVERS = "/opt/infinibay/iso/virtio-win.iso"
+# Samples by name, with what their installers get.
+INSTALLERS = {
+    "ubuntu-installer-seed": ("ubuntu-kvm-efi-vnc", InstallerMedia(f"{_OWN}/seed.iso", _KERNEL)),
+    "fedora-installer-bios": ("fedora-kvm-bios-vnc", InstallerMedia(f"{_OWN}/seed.iso", _KERNEL)),
+    "ubuntu-installer-remaster": ("ubuntu-kvm-efi-vnc", InstallerMedia()),
+    "windows11-installer-seed": (
+        "windows11-kvm-secure-spice",
+        InstallerMedia(f"{_OWN}/seed.iso", drivers_path=_DRIVERS, overlay=True),
+    ),
 }

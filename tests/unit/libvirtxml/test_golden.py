@@ -8,9 +8,12 @@ import pytest
 
 from infinibay.core import naming
 from infinibay.libvirtxml.domain import domain_xml
+from infinibay.libvirtxml.installed import empty_cdrom_xml, without_media
 from infinibay.libvirtxml.nwfilter import NwFilterSpec, nwfilter_xml
+from infinibay.libvirtxml.reader import cdroms
 from infinibay.libvirtxml.storage import PoolSpec, VolumeSpec, pool_xml, volume_xml
-from tests.support.sample_domains import SAMPLES
+from infinibay.services.machines.design import DRIVERS_DRIVE, MEDIUM_DRIVE, SEED_DRIVE
+from tests.support.sample_domains import INSTALLERS, SAMPLES
 from tests.unit.libvirtxml.conftest import GOLDEN, Judge
 
 MACHINE = "0b9f6f0e-6a53-4d0f-9d0c-3f2a1d5e7c11"
@@ -23,6 +26,41 @@ def test_domain(name: str, golden: Judge, valid: Judge) -> None:
 
     golden(name, xml)
     valid("domain", xml)
+
+
+@pytest.mark.parametrize("name", INSTALLERS)
+def test_domain_of_an_installer(name: str, golden: Judge, valid: Judge) -> None:
+    sample, media = INSTALLERS[name]
+    xml = domain_xml(SAMPLES[sample].installer_spec(MACHINE, media))
+
+    golden(name, xml)
+    valid("domain", xml)
+
+
+@pytest.mark.parametrize("name", INSTALLERS)
+def test_what_an_installer_had_is_taken_out(name: str, valid: Judge) -> None:
+    sample, media = INSTALLERS[name]
+    changed = domain_xml(SAMPLES[sample].installer_spec(MACHINE, media)).replace(
+        "</vcpu>", "</vcpu><iothreads>2</iothreads>"
+    )
+
+    xml = without_media(changed, drive=MEDIUM_DRIVE, extra=(SEED_DRIVE, DRIVERS_DRIVE))
+
+    valid("domain", xml)
+    assert [drive.source for drive in cdroms(xml)] == [None]
+    assert not any(word in xml for word in ("<kernel>", "<initrd>", "<cmdline>", ".iso"))
+    assert "<iothreads>2</iothreads>" in xml
+    assert 'passwd="s3cretPw"' in xml
+
+
+def test_a_drive_of_a_running_domain_is_emptied() -> None:
+    xml = domain_xml(SAMPLES["ubuntu-kvm-efi-vnc"].spec(MACHINE))
+    assert "ubuntu.iso" in xml
+    assert [
+        drive.source for drive in cdroms(f"<domain><devices>{empty_cdrom_xml(xml, MEDIUM_DRIVE)}</devices></domain>")
+    ] == [None]
+    with pytest.raises(ValueError, match="no drive sdz"):
+        empty_cdrom_xml(xml, "sdz")
 
 
 def test_department_filter(golden: Judge, valid: Judge) -> None:
@@ -57,4 +95,4 @@ def test_volume(golden: Judge, valid: Judge) -> None:
 
 def test_every_golden_file_is_compared() -> None:
     others = {"nwfilter-department", "nwfilter-machine", "pool", "volume"}
-    assert {file.stem for file in Path(GOLDEN).iterdir()} == {*SAMPLES, *others}
+    assert {file.stem for file in Path(GOLDEN).iterdir()} == {*SAMPLES, *INSTALLERS, *others}

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
-from infinibay.unattended.installation import Application, Installation, Script
+from infinibay.unattended.installation import Application, Installation, ReportHome, Script
 from infinibay.unattended.linux import access_task, first_boot_archive, report_command
 from infinibay.unattended.reports import INTERRUPTED, Report, read_report
 from infinibay.unattended.templates import template
@@ -91,6 +94,63 @@ def test_the_work_runs_in_order_and_reports_each_end(tmp_path: Path) -> None:
     expected = ["install git curl", "install htop", "one two", "it's 42", "0022", "py"]
     assert [line for line in lines if line in expected] == expected
     assert "never" not in lines
+
+
+class Host:
+    """Takes what guests post; the tokens and bodies that came."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str | None, bytes]] = []
+        host = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                host.heard.append((self.headers["authorization"], body))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_arguments: object) -> None:
+                """Says nothing."""
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
+
+    @property
+    def home(self) -> ReportHome:
+        return ReportHome(f"http://127.0.0.1:{self.server.server_port}/installation/reports", "t0ken")
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    made = Host()
+    made.thread.start()
+    yield made
+    made.server.shutdown()
+    made.thread.join()
+    made.server.server_close()
+
+
+@pytest.mark.parametrize("missing", ["", "curl"])
+def test_without_a_port_the_reports_go_over_the_network(tmp_path: Path, host: Host, missing: str) -> None:
+    root = Root(tmp_path, _asked(report_home=host.home))
+    root.port.unlink()
+    if missing:
+        root.program(missing, "exit 127")
+
+    assert root.boot() == 0
+
+    tokens, bodies = zip(*host.heard, strict=True)
+    assert set(tokens) == {"Bearer t0ken"}
+    assert [read_report(line) for line in bodies[-1].splitlines()] == [_AGENT, Report("finished")]
+    assert not (root.path / _HOME).exists()
+
+
+def test_a_port_is_used_before_the_network(tmp_path: Path, host: Host) -> None:
+    root = Root(tmp_path, _asked(report_home=host.home))
+    root.boot()
+    assert host.heard == []
+    assert root.reports()[-1] == Report("finished")
 
 
 def test_nothing_secret_stays_and_nothing_is_for_others(tmp_path: Path) -> None:
