@@ -12,7 +12,7 @@ import signal
 import subprocess
 import tempfile
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -28,18 +28,23 @@ mount --bind "$0/etc" /etc/libvirt
 mount --bind "$0/cache" /var/cache/libvirt
 mount --bind "$0/log" /var/log/libvirt
 mount --bind "$0/lib" /var/lib/libvirt
+for hidden in "$@"; do
+    mount --bind "$0/empty" "$hidden"
+done
 exec libvirtd -f /etc/libvirt/libvirtd.conf -p "$0/libvirtd.pid"
 """
 
 
 class PrivateLibvirtd:
-    """The daemon; `folder` holds all it writes. Guests survive `kill` and `start`, and end with `stop`."""
+    """The daemon; `folder` holds all it writes, and `hidden` folders are empty for it. Guests survive `kill` and `start`,
+    and end with `stop`."""
 
-    def __init__(self, qemu_settings: str = "") -> None:
+    def __init__(self, qemu_settings: str = "", hidden: Sequence[str] = ()) -> None:
         # Short, since a socket's path has at most 107 characters, and traversable for QEMU's account.
         self.folder = Path(tempfile.mkdtemp(prefix="ib-virt-"))
         self.folder.chmod(0o711)
-        for name in ("run", "etc", "log", "lib"):
+        self._hidden = hidden
+        for name in ("run", "etc", "log", "lib", "empty"):
             (self.folder / name).mkdir(mode=0o711)
         # With the examination of QEMU from the system's daemon it is ready at once.
         shutil.copytree("/var/cache/libvirt", self.folder / "cache")
@@ -72,7 +77,17 @@ class PrivateLibvirtd:
     def _launch(self) -> None:
         with (self.folder / "libvirtd.out").open("ab") as log:
             self._process = subprocess.Popen(
-                ["unshare", "--mount", "--propagation", "private", "sh", "-c", _NAMESPACE, str(self.folder)],
+                [
+                    "unshare",
+                    "--mount",
+                    "--propagation",
+                    "private",
+                    "sh",
+                    "-c",
+                    _NAMESPACE,
+                    str(self.folder),
+                    *self._hidden,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -120,9 +135,9 @@ def _end_guest(pid: int) -> None:
 
 
 @asynccontextmanager
-async def private_libvirtd(qemu_settings: str = "") -> AsyncIterator[PrivateLibvirtd]:
+async def private_libvirtd(qemu_settings: str = "", hidden: Sequence[str] = ()) -> AsyncIterator[PrivateLibvirtd]:
     """A started daemon, which is ended with all its guests when the block is left."""
-    daemon = PrivateLibvirtd(qemu_settings)
+    daemon = PrivateLibvirtd(qemu_settings, hidden)
     try:
         await daemon.start()
         yield daemon

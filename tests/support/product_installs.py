@@ -30,12 +30,15 @@ query Installation($id: String!) {
 
 @asynccontextmanager
 async def installing(
-    *media: tuple[Family, Fault], start: bool = True, settings: Mapping[str, str] = MappingProxyType({})
+    *media: tuple[Family, Fault],
+    start: bool = True,
+    parent: str = "/var/lib/libvirt",
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[Product]:
     """A server whose library holds these test installers; the first works where none is named. It is started unless
     the test does that."""
     chosen = media or (("ubuntu", ""),)
-    made = Product(build_installer_iso(*chosen[0]), **{**LIMITS, **settings})
+    made = Product(build_installer_iso(*chosen[0]), parent, **{**LIMITS, **settings})
     library = made.base / "iso"
     (library / "ubuntu.iso").rename(library / _file(*chosen[0]))
     for family, fault in chosen[1:]:

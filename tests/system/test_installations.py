@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.installer_iso import Family, Fault
+from tests.support.private_libvirtd import private_libvirtd
 from tests.support.product import Product
 from tests.support.product_installs import ended, in_phase, install, installation, installing, without_media
 from tests.support.scale import count
@@ -22,6 +23,7 @@ query Report($id: ID!) {
 }
 """
 _EVENTS = "query Events($id: ID!) { machineEvents(machineId: $id, first: 500) { kind data } }"
+_UEFI = ("/usr/share/OVMF", "/usr/share/qemu/firmware")
 _FAMILIES: tuple[Family, ...] = ("ubuntu", "fedora", "debian")
 _PHASES = ("booting", "installing", "ending", "first-boot", "finished", None)
 # In small counts each family in one of the modes.
@@ -79,6 +81,28 @@ async def _whole(product: Product, machine_id: str, family: Family, mode: str) -
     again = await installation(product, machine_id)
     assert (again["state"], again["status"]) == ("installed", "running")
     await _destroy(product, machine_id)
+
+
+async def test_systems_install_themselves_where_there_is_no_uefi() -> None:
+    network = "<network><name>isolated</name><bridge name='ibbios0'/></network>"
+    media: list[tuple[Family, Fault]] = [(family, "") for family in _FAMILIES[: count(1, 3)]]
+    async with private_libvirtd(hidden=_UEFI) as daemon:
+        settings = {"LIBVIRT_URI": daemon.uri, "LIBVIRT_NETWORK_NAME": "isolated"}
+        async with installing(*media, parent="/var/lib", start=False, settings=settings) as product:
+            (product.base / "network.xml").write_text(network)
+            assert "defined" in product.virsh("net-define", str(product.base / "network.xml"))
+            await product.start()
+            try:
+                ways = [way for way in _WAYS if (way[0], "") in media][: count(1, 6)]
+                made = {
+                    await install(product, f"{family} {mode}", family, mediaMode=mode.upper()): (family, mode)
+                    for family, mode in ways
+                }
+                for machine_id in made:
+                    assert "<loader" not in product.virsh("dumpxml", machine_id)
+                await asyncio.gather(*(_whole(product, machine_id, *way) for machine_id, way in made.items()))
+            finally:
+                product.virsh("net-destroy", "isolated")
 
 
 async def test_applications_report_their_status_one_by_one(product: Product) -> None:
