@@ -36,8 +36,8 @@ exec libvirtd -f /etc/libvirt/libvirtd.conf -p "$0/libvirtd.pid"
 
 
 class PrivateLibvirtd:
-    """The daemon; `folder` holds all it writes, and `hidden` folders are empty for it. Guests survive `kill` and `start`,
-    and end with `stop`."""
+    """The daemon; `folder` holds all that it writes, and `hidden` folders are empty for it. Guests survive `kill` and
+    `start`, and end with `stop`."""
 
     def __init__(self, qemu_settings: str = "", hidden: Sequence[str] = ()) -> None:
         # Short, since a socket's path has at most 107 characters, and traversable for QEMU's account.
