@@ -25,7 +25,7 @@ MediaMode = Literal["seed", "remaster"]
 Mode = Literal["seed", "remaster", "manual"]
 
 DEFAULT_LOCALE, DEFAULT_KEYBOARD, DEFAULT_TIMEZONE = "en_US", "us", "Etc/UTC"
-# Stands for the hash that is made when the medium is: it takes a tenth of a second.
+# Stands for the hash, which is made when the medium is.
 _SOME_HASH = f"$6$saltsalt${'x' * 86}"
 _UNKNOWN = "Nothing is known of this medium, so its installer has to be answered by hand"
 
@@ -112,7 +112,7 @@ def _of_rows(
 
 
 def _password_hash(system: OperatingSystem, password: str) -> str:
-    """What a Linux is given in the password's place; takes a tenth of a second of work. Windows knows no hash."""
+    """What a Linux is given in the password's place; that takes work. Windows knows no hash."""
     return "" if system.is_windows else linux_password_hash(password)
 
 
