@@ -29,6 +29,7 @@ _AGAIN_SECONDS = 1.0
 _PORT_AGAIN_SECONDS = 2.0
 _PICTURE_SECONDS = 60.0
 _AGENT_SECONDS = 30.0
+_BY_HAND_SECONDS = 3600.0
 _FINISH_SECONDS = 600.0
 # When one of these was the machine's latest operation, its stop says nothing.
 _STOPS = frozenset({"power_off", "force_power_off"})
@@ -113,15 +114,16 @@ class Watcher:
         if row.state == rows.InstallationState.failed:
             return await self._finish(machine)
         if row.mode == "manual":
-            verdict = judge_by_hand(agent=await self._agent(row))
-            left = _PICTURE_SECONDS
+            # Nobody records what a person does; the agent's beginning wakes us.
+            verdict, pause = judge_by_hand(agent=await self._agent(row)), _BY_HAND_SECONDS
         else:
             signs = await self._signs(row, machine)
             verdict, left = judge(signs, self._limits), seconds_left(signs, self._limits)
+            pause = min(left + 0.1, _PICTURE_SECONDS if row.phase != Phase.FIRST_BOOT else _AGENT_SECONDS)
+            await self._picture_now_and_then()
         match verdict.step:
             case Step.WAIT:
-                await self._picture_now_and_then()
-                return min(left + 0.1, _PICTURE_SECONDS if row.phase != Phase.FIRST_BOOT else _AGENT_SECONDS)
+                return pause
             case Step.FINISH:
                 return await self._finish(machine)
             case _:
