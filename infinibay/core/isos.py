@@ -49,6 +49,12 @@ def system_of_name(name: str) -> str | None:
     return stem if stem in OPERATING_SYSTEMS and name != stem else None
 
 
+def looks_like_windows(name: str) -> bool:
+    """Whether a file's name says that it installs Windows, as ours and Microsoft's do."""
+    lowered = name.lower()
+    return lowered.startswith("win") or "windows" in lowered
+
+
 def system_of_word(word: str) -> str | None:
     """The system that a client names, in any case; None when there is none of that name."""
     lowered = word.strip().lower()

@@ -49,4 +49,6 @@ _ALL = (
     OperatingSystem("debian", "Debian", Family.DEBIAN),
 )
 
+# The medium of the virtio-win project, without which Windows sees neither its disk nor the network.
+DRIVERS_ISO = "virtio-win.iso"
 OPERATING_SYSTEMS = {system.name: system for system in _ALL}

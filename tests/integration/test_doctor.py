@@ -18,7 +18,7 @@ from tests.support.twin import twin_uri
 NAMES = [
     *("base directory", "secrets", "space", "database", "migrations", "query engine", "hypervisor", "worker"),
     *("cpu", "kvm device", "kvm", "uefi", "secure boot", "tpm", "pool", "network", "network filters"),
-    *("bridge filtering", "memory", "iommu", "media", "clock", "other domains"),
+    *("bridge filtering", "memory", "iommu", "media", "media programs", "windows drivers", "clock", "other domains"),
 ]
 
 

@@ -37,6 +37,8 @@ _ORDER = (
     "memory",
     "iommu",
     "media",
+    "media programs",
+    "windows drivers",
     "clock",
     "other domains",
 )

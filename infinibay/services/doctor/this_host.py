@@ -9,16 +9,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from infinibay.host.facts import HostFacts, clock_is_synchronized
-from infinibay.host.iso_directory import IsoDirectory
 from infinibay.host.resources import disk_space, resources
 from infinibay.services.doctor.checks import CheckState, HostCheck, failed, ok, warning
+from infinibay.services.doctor.media import media, programs, windows_drivers
 from infinibay.settings import Settings, secrets_in
 
 _GB = 1024**3
 _LITTLE_SPACE_GB = 10
 _NO_SPACE_GB = 1
 _LITTLE_MEMORY_GB = 2
-_NAMED_MEDIA = 5
 SET_CLOCK = "timedatectl set-ntp true"
 AS_ROOT = "sudo scripts/infinibay doctor"
 
@@ -33,6 +32,7 @@ class ThisHost:
 
     def report(self) -> list[HostCheck]:
         """All checks; blocks for a few milliseconds."""
+        folder = self._settings.infinibay_iso_dir
         checks: tuple[tuple[str, Callable[[], HostCheck]], ...] = (
             ("base directory", self._base_directory),
             ("secrets", self._secrets),
@@ -42,7 +42,9 @@ class ThisHost:
             ("kvm device", self._kvm_device),
             ("bridge filtering", self._bridge_filtering),
             ("iommu", self._iommu),
-            ("media", self._media),
+            ("media", lambda: media(folder)),
+            ("media programs", programs),
+            ("windows drivers", lambda: windows_drivers(folder)),
             ("clock", self._clock),
         )
         return [_looked(name, look) for name, look in checks]
@@ -141,15 +143,6 @@ class ThisHost:
             else "Turn on AMD-Vi (IOMMU) in the firmware's setup"
         )
         return warning("iommu", "no groups: PCI devices can't be passed through", mend)
-
-    def _media(self) -> HostCheck:
-        folder = self._settings.infinibay_iso_dir
-        present = sorted(IsoDirectory(folder).scan())
-        if present:
-            more = f" and {len(present) - _NAMED_MEDIA} more" if len(present) > _NAMED_MEDIA else ""
-            return ok("media", f"{', '.join(present[:_NAMED_MEDIA])}{more} in {folder}")
-        mend = "scripts/infinibay iso add ubuntu-24.04-live-server-amd64.iso"
-        return warning("media", f"no installation ISO in {folder}", mend)
 
     def _clock(self) -> HostCheck:
         if clock_is_synchronized():

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-from infinibay.core.operating_systems import OPERATING_SYSTEMS, OperatingSystem
+from infinibay.core.operating_systems import DRIVERS_ISO, OPERATING_SYSTEMS, OperatingSystem
 from infinibay.db import installations, rows
 from infinibay.db.client import Database
 from infinibay.errors import HostFailure, NotFound
@@ -25,7 +25,6 @@ from infinibay.unattended.media.remaster import Remasters
 from infinibay.unattended.remastering import contents
 
 _SEED, _OVERLAY, _KERNEL, _INITRD = "seed.iso", "windows.qcow2", "kernel", "initrd"
-DRIVERS_ISO = "virtio-win.iso"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from infinibay.core import naming, sizing
 from infinibay.core.identifiers import canonical
-from infinibay.core.operating_systems import OPERATING_SYSTEMS, OperatingSystem
+from infinibay.core.operating_systems import DRIVERS_ISO, OPERATING_SYSTEMS, OperatingSystem
 from infinibay.db import departments, machines, rows, templates
 from infinibay.db.client import Database
 from infinibay.db.machines import NewInstallation
@@ -18,7 +18,6 @@ from infinibay.services.isos.library import IsoLibrary
 from infinibay.services.machines.answers import MediaMode, wish
 from infinibay.services.machines.design import TEST_DRIVER, choose_firmware
 from infinibay.services.machines.installation_secrets import Installation
-from infinibay.services.machines.media import DRIVERS_ISO
 from infinibay.services.machines.requests import CreateMachineRequest
 from infinibay.services.machines.work import Choice, by_hand_problems, check_choice, check_kept
 from infinibay.unattended.installation import Medium

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from infinibay.errors import HostFailure
@@ -10,6 +11,15 @@ from infinibay.log import get_logger
 from infinibay.unattended.media import disk
 
 _log = get_logger(__name__)
+# The packages by the programs that are run.
+PACKAGES: Mapping[str, str] = {
+    "xorriso": "xorriso",
+    "mdir": "mtools",
+    "mtype": "mtools",
+    "mcopy": "mtools",
+    "qemu-img": "qemu-utils",
+    "qemu-io": "qemu-utils",
+}
 _FULL = "No space left on device"
 
 

@@ -16,6 +16,7 @@ from infinibay.services.doctor import CheckState, HostCheck
 from infinibay.services.doctor.hypervisor import HypervisorChecks
 from infinibay.services.doctor.this_host import ThisHost, space
 from infinibay.settings import Settings
+from infinibay.unattended.media.programs import PACKAGES
 from infinibay.virt.hypervisor import LibvirtHypervisor
 from tests.support.databases import base_directory, settings_below
 
@@ -105,6 +106,41 @@ def test_media(settings: Settings) -> None:
     )
     (settings.infinibay_iso_dir / "fedora.iso").write_bytes(b"medium")
     assert report(settings)["media"].evidence == f"fedora.iso in {settings.infinibay_iso_dir}"
+
+
+@pytest.mark.parametrize("name", ["windows11.iso", "Win11_24H2_English_x64.iso", "en-us_windows_11_x64.iso"])
+def test_windows_needs_its_drivers(settings: Settings, name: str) -> None:
+    folder = settings.infinibay_iso_dir
+    (folder / "ubuntu.iso").write_bytes(b"medium")
+    found = report(settings)["windows drivers"]
+    assert (found.state, found.evidence) == (CheckState.OK, "there is no medium of Windows")
+    (folder / name).write_bytes(b"medium")
+    found = report(settings)["windows drivers"]
+    assert (found.state, found.evidence) == (
+        CheckState.WARNING,
+        f"{name} can't be installed without virtio-win.iso",
+    )
+    assert found.remedy == f"Put the ISO of the virtio-win project into {folder} as virtio-win.iso"
+    (folder / "virtio-win.iso").write_bytes(b"drivers")
+    assert report(settings)["windows drivers"].state is CheckState.OK
+
+
+def test_the_drivers_alone_install_nothing(settings: Settings) -> None:
+    (settings.infinibay_iso_dir / "virtio-win.iso").write_bytes(b"drivers")
+    assert report(settings)["media"].state is CheckState.WARNING
+
+
+def test_the_programs_that_make_media(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that are missing are brought by the named packages, which a fresh host gets by the preparation."""
+    assert report(settings)["media programs"].state is CheckState.OK
+    for program in ("xorriso", "qemu-img"):
+        (tmp_path / program).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = report(settings)["media programs"]
+    assert (found.state, found.evidence) == (CheckState.FAILED, "mdir, mtype, mcopy, qemu-io missing")
+    assert found.remedy == "apt-get install mtools qemu-utils"
+    always = Path("scripts/prepare").read_text().partition("packages=(")[2].partition(")")[0].split()
+    assert set(PACKAGES.values()) <= set(always)
 
 
 def test_space(tmp_path: Path) -> None:
