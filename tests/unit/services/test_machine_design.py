@@ -20,7 +20,15 @@ from infinibay.libvirtxml.devices import (
     VideoSpec,
 )
 from infinibay.libvirtxml.domain import CpuMode, DomainSpec
-from infinibay.services.machines.design import Protocol, choose, choose_firmware, design, uses_bridge
+from infinibay.services.machines.design import (
+    InstallerMedia,
+    Protocol,
+    choose,
+    choose_firmware,
+    design,
+    uses_bridge,
+)
+from infinibay.unattended.installation import REPORT_PORT
 from infinibay.virt.api import Capabilities
 from tests.support.sample_domains import CAPABILITIES, SAMPLES, WITHOUT_OVMF, Sample
 
@@ -144,6 +152,23 @@ def test_the_disk_boots_before_the_medium() -> None:
     ]
     assert [(drive.path, drive.boot_order) for drive in of_kind(spec, CdromSpec)] == [
         ("/opt/infinibay/iso/ubuntu.iso", 2)
+    ]
+
+
+def test_what_the_installer_of_windows_sees() -> None:
+    """Read-only drives beside the disk, and none that could hold an answer file that counts before ours."""
+    media = InstallerMedia(seed_path="/m/seed.iso", drivers_path="/iso/virtio-win.iso", overlay=True)
+    machine = replace(SAMPLES["windows11-kvm-secure-spice"].machine(MACHINE), installer=media)
+    spec = design(machine, CAPABILITIES)
+    assert [(drive.path, drive.target, drive.format, drive.boot_order) for drive in of_kind(spec, CdromSpec)] == [
+        ("/opt/infinibay/iso/windows11.iso", "sda", "qcow2", 2),
+        ("/m/seed.iso", "sdb", "raw", None),
+        ("/iso/virtio-win.iso", "sdc", "raw", None),
+    ]
+    assert [(disk.bus, disk.boot_order) for disk in of_kind(spec, DiskSpec)] == [("virtio", 1)]
+    assert [port.name for port in of_kind(spec, ChannelSpec) if port.kind == "unix"] == [
+        "org.qemu.guest_agent.0",
+        REPORT_PORT,
     ]
 
 
