@@ -8,8 +8,9 @@ from infinibay.core.operating_systems import Family
 from infinibay.errors import BadUserInput, FieldProblem
 from infinibay.unattended.checks import linux_problems
 from infinibay.unattended.installation import Installation, Interpreter, Keyboard
-from infinibay.unattended.linux import AGENT_PACKAGE, access_task, first_boot_archive, report_command
+from infinibay.unattended.linux import AGENT_PACKAGE, access_task, first_boot_archive
 from infinibay.unattended.quoting import preseed_value, shell_word
+from infinibay.unattended.reports import Event, report_line
 from infinibay.unattended.templates import template
 
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{1,127}(:[a-z0-9]{2,10})?(=[A-Za-z0-9.+~:-]{1,64})?")
@@ -37,6 +38,7 @@ class DebianManager:
             *_account(installation),
             *_disk(),
             *_software(),
+            ("preseed/early_command", "string", _early_command(installation.report_port)),
             ("preseed/late_command", "string", _late_command(installation)),
         ]
         lines = [preseed_line(*question) for question in questions]
@@ -158,13 +160,29 @@ def _software() -> list[Question]:
     ]
 
 
+def _early_command(port: str) -> str:
+    """Tells that the installer runs, and holds nothing up."""
+    return f"{_report(port, 'started')} </dev/null >/dev/null 2>&1 &"
+
+
 def _late_command(installation: Installation) -> str:
     """The agent comes from the medium if that has it; the first boot tries again."""
-    inside = f"apt-get -q -y install {AGENT_PACKAGE} || true; {report_command(installation.report_port, 'installed')}"
+    inside = f"apt-get -q -y install {AGENT_PACKAGE} || true"
     return (
         f"cp /{_ARCHIVE} /target/root/setup.tar.gz && in-target tar -xzf /root/setup.tar.gz -C /"
         f" && rm /target/root/setup.tar.gz && in-target sh -c {shell_word(inside)}"
+        f" && {_report(installation.report_port, 'installed')}"
     )
+
+
+def _report(port: str, event: Event) -> str:
+    """As `linux.report_command`, in the installer's own shell, which has no `timeout`.
+
+    After some seconds the port is free again: there is room for one writer.
+    """
+    path = shell_word(f"/dev/virtio-ports/{port}")
+    tell = f"echo {shell_word(report_line(event))} >{path} & sleep 5; kill $! 2>/dev/null || true"
+    return f"{{ [ ! -c {path} ] || sh -c {shell_word(tell)}; }}"
 
 
 def _installer(mirror: str | None) -> str:

@@ -59,12 +59,12 @@ TASKS = [
     Report("task", "script", "first", 3),
     Report("task", "script", "second", 0),
 ]
-# Ubuntu's installer has a way of its own to let keys in, and Debian's says nothing before the end.
+# Ubuntu's installer has a way of its own to let keys in.
 ACCESS = Report("task", "access", "ssh", 0)
 REPORTS: dict[Family, list[Report]] = {
     "ubuntu": [STARTED, INSTALLED, *TASKS, FINISHED],
     "fedora": [STARTED, INSTALLED, ACCESS, *TASKS, FINISHED],
-    "debian": [INSTALLED, ACCESS, *TASKS, FINISHED],
+    "debian": [STARTED, INSTALLED, ACCESS, *TASKS, FINISHED],
 }
 KEY = ssh_key("dev@example.com")
 

@@ -57,6 +57,7 @@ _QUESTIONS = {
     "popularity-contest/participate": "boolean",
     "finish-install/reboot_in_progress": "note",
     "debian-installer/exit/poweroff": "boolean",
+    "preseed/early_command": "string",
     "preseed/late_command": "string",
 }
 
