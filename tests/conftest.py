@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.databases import base_directory, cluster, fresh_database
+from tests.support.scale import count
 
 if TYPE_CHECKING:
     from infinibay.db.client import Database
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves the tests of the soak to it."""
+    left = [item for item in items if item.get_closest_marker("soak")][: count(len(items), 0)]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if item not in left]
 
 
 @pytest.fixture(scope="session")

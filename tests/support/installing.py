@@ -28,12 +28,13 @@ _AGENT_PORT = "org.qemu.guest_agent.0"
 
 @dataclass(frozen=True)
 class Start:
-    """What a machine starts: its CD-ROMs and, for direct kernel boot, the files and arguments."""
+    """What a machine starts: its CD-ROMs and, for direct kernel boot, the files and arguments. `network` leads out."""
 
     cdroms: Sequence[Path] = ()
     kernel: Path | None = None
     initrd: Path | None = None
     arguments: Sequence[str] = ()
+    network: bool = False
 
 
 @dataclass
@@ -59,9 +60,9 @@ class Running:
         lines = bytes(self._said).split(b"\n")[:-1]
         return list(dict.fromkeys(report for line in lines if (report := read_report(line)) is not None))
 
-    def wait_for(self, text: str) -> None:
+    def wait_for(self, text: str, seconds: float = STEP_SECONDS) -> None:
         """Waits until the text came out of the serial port. TimeoutError."""
-        until_sync(lambda: text in self.serial(), STEP_SECONDS, f"{text!r} on the serial port")
+        until_sync(lambda: text in self.serial(), seconds, f"{text!r} on the serial port")
 
     def wait_report(self, report: Report) -> None:
         """Waits until the guest has reported this. TimeoutError."""
@@ -92,12 +93,13 @@ class Running:
 
 
 class Machine:
-    """A machine with an empty disk in a folder of its own."""
+    """A machine with a disk in a folder of its own: an empty one, or one above an image."""
 
-    def __init__(self, folder: Path, firmware: Firmware) -> None:
+    def __init__(self, folder: Path, firmware: Firmware, image: Path | None = None) -> None:
         self._folder = folder
         self._disk = folder / "disk.qcow2"
-        run("qemu-img", "create", "-q", "-f", "qcow2", self._disk, "1G")
+        content = ("-F", "raw", "-b", image, self._disk) if image else (self._disk, "1G")
+        run("qemu-img", "create", "-q", "-f", "qcow2", *content)
         self._flash: list[str] = []
         if firmware == "efi":
             shutil.copy(_OVMF / "OVMF_VARS_4M.fd", folder / "vars.fd")
@@ -131,6 +133,8 @@ class Machine:
         for name, path in ((REPORT_PORT, "port"), (_AGENT_PORT, "agent")):
             devices += ["-chardev", f"socket,id={path},path={self._folder / path},server=on,wait=off"]
             devices += ["-device", f"virtserialport,chardev={path},name={name}"]
+        if start.network:
+            devices += ["-nic", "user,model=virtio-net-pci"]
         devices += ["-device", "pvpanic", "-serial", f"file:{self._folder / 'serial.log'}", "-monitor", "none"]
         return devices
 
