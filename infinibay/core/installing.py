@@ -15,7 +15,7 @@ _SILENT_SECONDS = 300
 
 class Phase(StrEnum):
     """From the first start to the last report. The installer tells of its begin and its end, the new system of its
-    own."""
+    own. Windows' tells of nothing, so what is heard first is its new system, with the media still in its drives."""
 
     BOOTING = "booting"
     INSTALLING = "installing"
@@ -74,6 +74,22 @@ class Verdict:
 _WAIT, _FINISH = Verdict(Step.WAIT), Verdict(Step.FINISH)
 
 
+def following(event: str, phase: Phase, *, speaks_late: bool) -> Phase | None:
+    """The phase that a report leads to; None for one that comes too late to say anything."""
+    if event == "started" and phase is Phase.BOOTING:
+        return Phase.INSTALLING
+    if event == "installed" and phase in (Phase.BOOTING, Phase.INSTALLING):
+        return Phase.FIRST_BOOT if speaks_late else Phase.ENDING
+    if event == "finished" and phase is not Phase.FINISHED:
+        return Phase.FINISHED
+    return None
+
+
+def may_fail(phase: Phase, *, speaks_late: bool) -> bool:
+    """Whether the one that reports in this phase may say that it failed."""
+    return phase in (Phase.BOOTING, Phase.INSTALLING) or (speaks_late and phase is Phase.FIRST_BOOT)
+
+
 def judge(signs: Signs, limits: Limits) -> Verdict:
     """An installer that reports counts by its reports. One that never did, and powers off, is believed if the system
     that it left starts."""
@@ -86,7 +102,8 @@ def judge(signs: Signs, limits: Limits) -> Verdict:
             ended = not signs.up or signs.rebooted or signs.seconds > _ENDING_SECONDS
             return _FINISH if ended else _WAIT
         case Phase.FIRST_BOOT:
-            return _first_boot(signs, limits)
+            verdict = _first_boot(signs, limits)
+            return _FINISH if verdict.step is Step.INSTALLED and signs.has_media else verdict
         case _:
             return _installer(signs, limits)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from infinibay.core.installing import Phase
+from infinibay.core.installing import Phase, following, may_fail
+from infinibay.core.operating_systems import OPERATING_SYSTEMS
 from infinibay.db import installations, machines, rows
 from infinibay.db.client import Database
 from infinibay.errors import Unauthenticated
@@ -22,9 +23,9 @@ class Reports:
     async def take(self, machine_id: str, report: Report) -> None:
         """Writes what a report says."""
         async with self._database.tx() as tx:
-            await machines.lock(tx, machine_id)
+            machine = await machines.lock(tx, machine_id)
             row = await installations.find(tx, machine_id)
-            if row is None or row.state != rows.InstallationState.installing:
+            if machine is None or row is None or row.state != rows.InstallationState.installing:
                 return
             if report.event == "task":
                 if len(row.tasks or []) < _MOST_TASKS:
@@ -32,11 +33,11 @@ class Reports:
                         tx, machine_id, report.kind or "", report.id or "", report.status or 0
                     )
                 return
-            phase = Phase(row.phase or Phase.BOOTING)
-            if report.event == "failed" and phase in (Phase.BOOTING, Phase.INSTALLING):
+            phase, speaks_late = Phase(row.phase or Phase.BOOTING), OPERATING_SYSTEMS[machine.os].is_windows
+            if report.event == "failed" and may_fail(phase, speaks_late=speaks_late):
                 await installations.enter(tx, machine_id, "failed", phase=None, reason=_SAID_SO)
-            elif (following := _after(report, phase)) is not None:
-                await installations.enter(tx, machine_id, "installing", phase=following)
+            elif (entered := following(report.event, phase, speaks_late=speaks_late)) is not None:
+                await installations.enter(tx, machine_id, "installing", phase=entered)
 
     async def take_sent(self, token: str | None, body: bytes) -> None:
         """Lines that came over the network with a machine's token, which holds as long as its installation goes on.
@@ -47,14 +48,3 @@ class Reports:
         for line in body.split(b"\n"):
             if (report := read_report(line)) is not None:
                 await self.take(machine_id, report)
-
-
-def _after(report: Report, phase: Phase) -> Phase | None:
-    """The phase that a report leads to; None for one that comes too late to say anything."""
-    if report.event == "started" and phase is Phase.BOOTING:
-        return Phase.INSTALLING
-    if report.event == "installed" and phase in (Phase.BOOTING, Phase.INSTALLING):
-        return Phase.ENDING
-    if report.event == "finished" and phase is not Phase.FINISHED:
-        return Phase.FINISHED
-    return None

@@ -6,7 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from infinibay.core.installing import Limits, Phase, Signs, Step, Verdict, judge, judge_by_hand, seconds_left
+from infinibay.core.installing import (
+    Limits,
+    Phase,
+    Signs,
+    Step,
+    Verdict,
+    following,
+    judge,
+    judge_by_hand,
+    may_fail,
+    seconds_left,
+)
 
 LIMITS = Limits(boot=100, install=1000, first_boot=500)
 UP = Signs(phase=Phase.BOOTING, seconds=1, speaks_late=False, has_media=True, up=True)
@@ -67,6 +78,34 @@ def test_a_system_that_runs_and_says_nothing_is_installed_with_a_reason(signs: S
     verdict = judge(signs, LIMITS)
     assert verdict.step is Step.INSTALLED
     assert verdict.reason
+
+
+def test_a_system_that_still_has_its_media_gives_them_up_first() -> None:
+    """Windows' first boot needs them."""
+    signs = replace(FIRST_BOOT, speaks_late=True, agent=True, seconds=501)
+    assert judge(replace(signs, has_media=True), LIMITS) == FINISH
+    assert judge(signs, LIMITS).step is Step.INSTALLED
+    assert judge(replace(signs, has_media=True, agent=False), LIMITS).step is Step.FAILED
+    assert judge(replace(signs, has_media=True, seconds=499), LIMITS) == WAIT
+
+
+@pytest.mark.parametrize(
+    ("phases", "speaks_late"),
+    [
+        (["booting", "installing", "ending", "finished"], False),
+        # Its installer says nothing, and its new system must not be cut off as an installer that has ended.
+        (["booting", "first-boot", "finished"], True),
+    ],
+)
+def test_the_way_of_the_phases(phases: list[str], *, speaks_late: bool) -> None:
+    way = [Phase.BOOTING]
+    for event in (["started"] if not speaks_late else []) + ["installed", "finished"]:
+        entered = following(event, way[-1], speaks_late=speaks_late)
+        assert entered is not None
+        way.append(entered)
+        assert following(event, entered, speaks_late=speaks_late) is None
+    assert way == phases
+    assert [phase for phase in way if may_fail(phase, speaks_late=speaks_late)] == way[:2]
 
 
 def test_by_hand_the_agent_tells() -> None:
