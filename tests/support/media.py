@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.support.guest_iso import build_guest_iso
 from tests.support.guest_parts import EFI_SYSTEM_PARTITION, write_iso
@@ -139,9 +140,9 @@ def fedora_iso(folder: Path, installer: Installer | None = None, *, appended: bo
     return _mkisofs(folder / f"fedora-{appended}.iso", tree, FEDORA_LABEL, records)
 
 
-def windows_iso(folder: Path, image: int | Path = 3 * 1024**2) -> Path:
-    """Everything in UDF, with an image to install of that size or a given one. Its boot image for UEFI says ASKS and
-    stops, the other one beside it says SILENT."""
+def windows_iso(folder: Path, image: int | Path = 3 * 1024**2, more: Mapping[str, str] = MappingProxyType({})) -> Path:
+    """Everything in UDF, with an image to install of that size or a given one, and more files. Its boot image for UEFI
+    says ASKS and stops, the other one beside it says SILENT."""
     tree = folder / "windows"
     boot = tree / "efi/microsoft/boot"
     for name, words in (("efisys.bin", ASKS), ("efisys_noprompt.bin", SILENT)):
@@ -149,7 +150,8 @@ def windows_iso(folder: Path, image: int | Path = 3 * 1024**2) -> Path:
     _write(tree / "boot/etfsboot.com", "boot sectors".ljust(4096, "."))
     _write(tree / "bootmgr", "the boot manager")
     _write(tree / "autorun.inf", "[AutoRun.Amd64]\nopen=setup.exe\n")
-    _write(tree / "sources/ei.cfg", "[Channel]\nRetail\n")
+    for path, text in {"sources/ei.cfg": "[Channel]\nRetail\n", **more}.items():
+        _write(tree / path, text)
     wim = tree / "sources/install.wim"
     if isinstance(image, Path):
         wim.hardlink_to(image)

@@ -15,7 +15,7 @@ from tests.support.packages import run, unpack
 _RELEASE, _MIRROR = "bookworm", "http://deb.debian.org/debian"
 _INSTALLER = "debian-installer-12-netboot-amd64"
 _SYSTEM = (
-    *("linux-image-amd64", "systemd-sysv", "udev", "dbus", "locales", "cloud-init", "qemu-guest-agent"),
+    *("linux-image-amd64", "systemd-sysv", "udev", "dbus", "cloud-init", "qemu-guest-agent"),
     # Needed through a virtual package, which debootstrap does not look for.
     "python3-cffi-backend",
 )

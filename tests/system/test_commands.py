@@ -18,6 +18,7 @@ from graphql import DefinitionNode, NonNullTypeNode, OperationDefinitionNode, Op
 
 from tests.support.documents import Block, Page, blocks, runs, shell
 from tests.support.guest_iso import build_guest_iso
+from tests.support.installer_iso import build_installer_iso
 from tests.support.iso_layouts import ubuntu_iso
 from tests.support.ports import free_port
 from tests.support.product import EMAIL, PASSWORD, ROOT, Product
@@ -74,7 +75,8 @@ class _Reader:
 @runs("sudo cp ubuntu-24.04", "login(email", "createMachine(input", "query ($id: String!)", "suspend(id: $id)")
 async def test_the_first_machine_in_five_minutes(product: Product, page: Page, tmp_path: Path) -> None:
     medium = product.base / "iso" / "ubuntu.iso"
-    medium.rename(tmp_path / "ubuntu-24.04-live-server-amd64.iso")
+    others = medium.rename(tmp_path / "others.iso")
+    shutil.copy(build_installer_iso("ubuntu"), tmp_path / "ubuntu-24.04-live-server-amd64.iso")
     run(product, page.read("sudo cp ubuntu-24.04"), {BASE: str(product.base)}, tmp_path)
     assert medium.is_file()
 
@@ -90,15 +92,16 @@ async def test_the_first_machine_in_five_minutes(product: Product, page: Page, t
     def is_made() -> bool:
         (answer,) = reader.send(look)
         made = answer["machine"]
-        assert made["failure"] is None
-        return (made["status"], made["operation"]["state"]) == ("running", "SUCCEEDED")
+        assert (made["failure"], made["installation"]["reason"]) == (None, None)
+        return (made["status"], made["installation"]["state"]) == ("running", "installed")
 
-    await asyncio.to_thread(until_sync, is_made, seconds=60, what="the machine running")
+    await asyncio.to_thread(until_sync, is_made, seconds=240, what="the installed system")
     verbs = await asyncio.to_thread(reader.send, page.read("suspend(id: $id)"))
     outcomes = {name: outcome for answer in verbs for name, outcome in answer.items()}
     assert list(outcomes) == ["suspend", "resumeMachine", "powerOff", "destroyMachine"]
     assert [outcome for outcome in outcomes.values() if outcome["success"] is not True] == []
     assert product.held() == {"domains": [], "volumes": [], "directories": []}
+    others.replace(medium)
 
 
 @runs("sudo scripts/start")
@@ -177,6 +180,20 @@ async def test_media_come_into_the_library(product: Product, page: Page, tmp_pat
     found = (await product.ask("{ allISOs { id filename } }"))["allISOs"]
     (bootable,) = (one["id"] for one in found if one["filename"] == "ubuntu.iso")
     await product.ask("mutation ($id: String!) { setDefaultISO(isoId: $id) { id } }", {"id": bootable})
+
+
+@runs("virtio-win-0.1.271.iso")
+async def test_the_drivers_of_windows_come_into_the_library(product: Product, page: Page, tmp_path: Path) -> None:
+    folder = product.base / "iso"
+    shutil.copy(folder / "ubuntu.iso", folder / "windows11.iso")
+    before = _infinibay(product, "doctor").stdout
+    (tmp_path / "virtio-win-0.1.271.iso").write_bytes(b"drivers")
+    await asyncio.to_thread(run, product, page.read("virtio-win-0.1.271.iso"), {BASE: str(product.base)}, tmp_path)
+    after = _infinibay(product, "doctor").stdout
+    assert "warning  windows drivers: windows11.iso can't be installed without virtio-win.iso" in before
+    assert f"ok       windows drivers: virtio-win.iso in {folder}" in after
+    for name in ("windows11.iso", "virtio-win.iso"):
+        (folder / name).unlink()
 
 
 @runs("createDepartment")

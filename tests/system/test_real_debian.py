@@ -30,6 +30,8 @@ _MIRROR_CHECK = "Checking the Debian archive mirror"
 _KEY = ssh_key("dev@example.com")
 _USER_DATA = f"""#cloud-config
 hostname: web-one
+# The least Debian has no locales to choose from.
+locale: false
 users:
 - name: dev
   gecos: Dev

@@ -32,7 +32,9 @@ def is_windows(tree: Image) -> bool:
 def make(iso: Path, target: Path, files: Mapping[str, bytes]) -> None:
     """Writes the new ISO. Raises UnusableMedium, HostFailure, and ValueError for paths a medium cannot carry."""
     with image(iso) as given:
-        contents = _contents(given, iso.name)
+        ours = {path.lower() for path in files}
+        # Windows knows no case: beside ours, an answer file of the medium's own might be taken.
+        contents = {path: content for path, content in _contents(given, iso.name).items() if path.lower() not in ours}
         contents |= {path: io.BytesIO(files[path]) for path in paths.checked(files)}
         new = PyCdlib()
         new.new(interchange_level=4, vol_ident=given.label, udf="2.60")

@@ -83,6 +83,16 @@ async def test_a_remastered_medium_has_it_in_its_own_root(
         assert taken(order) == [answers["autounattend.xml"]]
 
 
+async def test_a_remastered_medium_gives_up_answers_of_its_own(tmp_path: Path, answers: dict[str, bytes]) -> None:
+    own = media.windows_iso(tmp_path, more={"AutoUnattend.xml": "<others/>", "Infinibay/Setup.ps1": "exit"})
+    remasters = Remasters(tmp_path / "temp", asyncio.Semaphore(1))
+    made = media.unpack(await remasters.take(own, Contents(answers), "machine"), tmp_path / "made")
+    assert taken([made]) == [answers["autounattend.xml"]]
+    assert [content for path, content in made.items() if path.lower() == "infinibay/setup.ps1"] == [
+        answers["infinibay/setup.ps1"]
+    ]
+
+
 async def test_a_medium_with_answers_of_its_own_is_noticed_here(tmp_path: Path, answers: dict[str, bytes]) -> None:
     """So that what the other tests do not find can be found."""
     await seed.write(tmp_path / "other.iso", "OTHER", {"AutoUnattend.XML": b"<others/>"})
