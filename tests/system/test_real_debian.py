@@ -5,8 +5,11 @@ The soak runs them: each boots a whole Debian under emulation, which takes minut
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +18,9 @@ import pytest
 from infinibay.unattended.factory import create_unattended_manager
 from infinibay.unattended.installation import Application, Medium, Script
 from infinibay.unattended.media import initrd, seed
+from infinibay.unattended.media.remaster import Contents, Remasters
 from infinibay.unattended.reports import Report
+from tests.support import media
 from tests.support.installations import PASSWORD_HASH, plain, ssh_key
 from tests.support.installing import Machine, Running, Start
 from tests.support.real_debian import debian_installer, debian_system
@@ -41,7 +46,8 @@ users:
   ssh_authorized_keys: ["{_KEY}"]
 write_files:
 - path: /etc/written
-  content: it's done
+  content: |
+    it's done
 """
 
 
@@ -93,22 +99,20 @@ def test_debian_s_installer_without_answers_asks(tmp_path: Path) -> None:
         assert _MIRROR_CHECK not in installer.serial()
 
 
+def _booted(folder: Path, *cdroms: Path) -> AbstractContextManager[Running]:
+    system = debian_system()
+    start = Start(cdroms, system.kernel, system.initrd, ("root=/dev/vda", "console=ttyS0"), network=True)
+    return Machine(folder, "bios", system.disk).started(start)
+
+
 async def test_debian_with_cloud_init_takes_a_seed(tmp_path: Path) -> None:
     """A CD-ROM beside its disk, as a machine made from an image has it."""
-    system = debian_system()
     await seed.write(
         tmp_path / "seed.iso",
         "CIDATA",
         {"user-data": _USER_DATA.encode(), "meta-data": b"instance-id: one\n"},
     )
-    start = Start(
-        cdroms=[tmp_path / "seed.iso"],
-        kernel=system.kernel,
-        initrd=system.initrd,
-        arguments=("root=/dev/vda", "console=ttyS0"),
-        network=True,
-    )
-    with Machine(tmp_path, "bios", system.disk).started(start) as guest:
+    with _booted(tmp_path, tmp_path / "seed.iso") as guest:
         guest.wait_for("web-one login:", _SECONDS)
         assert guest.ask_agent("guest-ping") == {}
         result = until_sync(lambda: guest.run("cat /run/cloud-init/result.json"), _SECONDS, "the end of cloud-init")
@@ -118,3 +122,18 @@ async def test_debian_with_cloud_init_takes_a_seed(tmp_path: Path) -> None:
         }
         assert guest.run("cat /etc/written /home/dev/.ssh/authorized_keys") == f"it's done\n{_KEY}\n"
         assert guest.run("getent shadow dev").split(":")[1] == PASSWORD_HASH
+
+
+async def test_answers_for_windows_are_there_when_the_media_are_mounted(tmp_path: Path) -> None:
+    """By the names that Windows reads: Joliet on the seed, UDF on an ISO that was made anew."""
+    answers = create_unattended_manager("windows11").files(plain("windows11"))
+    await seed.write(tmp_path / "seed.iso", "INFINIBAY", answers)
+    remasters = Remasters(tmp_path / "temp", asyncio.Semaphore(1))
+    made = await remasters.take(media.windows_iso(tmp_path), Contents(answers), "machine")
+    wanted = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in answers.items())
+    with _booted(tmp_path, tmp_path / "seed.iso", made) as guest:
+        guest.wait_for(" login:", _SECONDS)
+        for drive, kind in (("/dev/sr0", "-t iso9660 -o ro,norock"), ("/dev/sr1", "-t udf -o ro")):
+            names = " ".join(answers)
+            found = guest.run(f"mount {kind} {drive} /mnt && cd /mnt && sha256sum {names}; cd / && umount /mnt")
+            assert found == wanted
