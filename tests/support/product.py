@@ -46,6 +46,8 @@ SMALL: dict[str, Any] = {
     "os": "UBUNTU",
     "username": "user",
     "password": "secret password",
+    # Nobody has to answer an installer, where the guest is no installer.
+    "mediaMode": "MANUAL",
     "customCores": 1,
     "customRam": 1,
     "customStorage": 1,

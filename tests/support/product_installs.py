@@ -59,7 +59,9 @@ async def install(product: Product, name: str, family: Family = "ubuntu", fault:
     """The id of a new machine, whose installation begins from that installer."""
     found = (await product.ask("{ allISOs { id filename } }"))["allISOs"]
     (iso,) = [one["id"] for one in found if one["filename"] == _file(family, fault)]
-    created = await product.create(name, **{"os": family.upper(), "customStorage": 2, "isoId": iso, **changes})
+    created = await product.create(
+        name, **{"os": family.upper(), "customStorage": 2, "isoId": iso, "mediaMode": None, **changes}
+    )
     return str(created["id"])
 
 

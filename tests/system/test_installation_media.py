@@ -49,7 +49,7 @@ async def test_a_truncated_iso_makes_no_machine() -> None:
             file.truncate(iso.stat().st_size // 2)
         await product.start()
 
-        plan = (await product.ask(_PLAN, {"input": {**SMALL, "name": "half"}}))["planMachine"]
+        plan = (await product.ask(_PLAN, {"input": {**SMALL, "name": "half", "mediaMode": None}}))["planMachine"]
 
         assert not plan["valid"]
         assert [problem["field"] for problem in plan["problems"]] == ["os"]
@@ -76,7 +76,7 @@ async def test_no_space_for_a_remastered_iso_fails_and_leaves_nothing() -> None:
 
 async def test_the_plan_shows_how_a_system_is_installed() -> None:
     async with installing() as product:
-        wanted = {**SMALL, "name": "planned", "customStorage": 2}
+        wanted = {**SMALL, "name": "planned", "customStorage": 2, "mediaMode": None}
         plan = (await product.ask(_PLAN, {"input": wanted}))["planMachine"]
         assert (plan["valid"], plan["mediaMode"]) == (True, "seed")
         by_hand = (await product.ask(_PLAN, {"input": {**wanted, "mediaMode": "MANUAL"}}))["planMachine"]

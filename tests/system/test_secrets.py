@@ -64,6 +64,7 @@ class Run:
         self.machines: list[str] = []
         self.rows: dict[str, str] = {}
         self.figures = ""
+        self.seed_mode = 0o777
 
     async def noted(self, answer: httpx.Response) -> None:
         """Keeps an answer; those that are asked for a secret have it taken out first."""
@@ -110,7 +111,7 @@ async def _live(run: Run) -> None:
 
     # There can be no pool where a file is, so this creation fails and is tried again.
     (product.base / "disks").write_text("in the way")
-    created = await product.create("secretive", "key-1", password=GIVEN["guest's password"])
+    created = await product.create("secretive", "key-1", password=GIVEN["guest's password"], mediaMode="SEED")
     assert (await product.ended(created["operation"]["id"]))["state"] == "FAILED"
     other = _input(password=GIVEN["password of a refused machine"])
     await _refused(run, CREATE, {"input": other, "key": "key-1"})
@@ -119,7 +120,7 @@ async def _live(run: Run) -> None:
     assert (await product.ended(again["retryMachine"]["operation"]["id"]))["state"] == "SUCCEEDED"
 
     windows = _input(name="windows", os="WINDOWS10", password=GIVEN["guest's password"], customRam=2, customStorage=32)
-    wanted = {**windows, "productKey": GIVEN["product key"]}
+    wanted = {**windows, "productKey": GIVEN["product key"], "mediaMode": "MANUAL"}
     planned = (await product.ask(PLAN, {"input": wanted}))["planMachine"]
     assert (planned["valid"], "passwd" in planned["xml"]) == (True, True)
     licensed = (await product.ask(CREATE, {"input": wanted}))["createMachine"]
@@ -223,6 +224,8 @@ async def run() -> AsyncIterator[Run]:
             await product.start()
             await _live(made)
         made.rows = await _rows(product)
+        seed = product.base / "machines" / made.machines[0] / "seed.iso"
+        made.seed_mode = stat.S_IMODE(seed.stat().st_mode)
         for machine_id in made.machines[1:]:
             assert (await product.verb("destroyMachine", machine_id))["success"]
         assert await product.stop() == 0
@@ -280,6 +283,10 @@ async def test_no_file_holds_a_secret(run: Run) -> None:
     needles = _needles(run.secrets)
     hidden = await asyncio.to_thread(lambda: [one for place in (*below, *logs) for one in _hidden(place, needles)])
     assert hidden == []
+
+
+def test_a_seed_is_its_owner_s_alone(run: Run) -> None:
+    assert run.seed_mode == 0o600
 
 
 def test_the_token_of_the_figures_is_its_owner_s_alone(run: Run) -> None:
