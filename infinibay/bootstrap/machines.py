@@ -11,12 +11,16 @@ from infinibay.core.installing import REPORT_PATH
 from infinibay.host.resources import own_address
 from infinibay.operations.api import OperationKind
 from infinibay.services.department_removal import DepartmentRemoval
+from infinibay.services.image_volumes import ImageVolumes
+from infinibay.services.images.generalise import Generaliser
+from infinibay.services.images.making import ImageSteps
 from infinibay.services.installations.finish import FinishSteps
 from infinibay.services.installations.recorder import FlightRecorder
 from infinibay.services.machines.changes import MoveSteps
 from infinibay.services.machines.cleanup import Cleanup
 from infinibay.services.machines.creation_steps import CreationSteps
 from infinibay.services.machines.definition import Definition, Place
+from infinibay.services.machines.disks import Disks
 from infinibay.services.machines.firewall import MachineFilters
 from infinibay.services.machines.installation_secrets import MachineSecrets
 from infinibay.services.machines.media import InstallationMedia
@@ -64,13 +68,25 @@ def machine_parts(base: Foundation) -> MachineParts:
         report_url=_report_url(settings),
     )
     definition = Definition(database, hypervisor, filters, secrets, media, place)
-    cleanup = Cleanup(database, hypervisor, filters, base.machines_dir)
+    volumes = ImageVolumes(database, hypervisor)
+    cleanup = Cleanup(database, hypervisor, filters, volumes, base.machines_dir)
+    disks = Disks(database, hypervisor, volumes)
     creation = CreationSteps(
-        database, hypervisor, definition, cleanup, keeper, secrets, media, keep_failed=settings.infinibay_keep_failed
+        database,
+        hypervisor,
+        definition,
+        cleanup,
+        keeper,
+        secrets,
+        media,
+        disks,
+        keep_failed=settings.infinibay_keep_failed,
     )
     power = PowerVerbs(hypervisor, definition, keeper, settings.infinibay_power_off_seconds)
     finish = FinishSteps(database, hypervisor, media, secrets, keeper)
-    sources = (creation, finish, power, MoveSteps(database, definition), DepartmentRemoval(database, filters))
+    generaliser = Generaliser(hypervisor, definition, volumes, base.machines_dir, settings.infinibay_first_boot_seconds)
+    images = ImageSteps(database, hypervisor, volumes, definition, generaliser, settings.infinibay_iso_dir)
+    sources = (creation, finish, images, power, MoveSteps(database, definition), DepartmentRemoval(database, filters))
     kinds = {kind.name: kind for source in sources for kind in source.kinds()}
     return MachineParts(definition, secrets, keeper, FlightRecorder(hypervisor, base.machines_dir), kinds)
 

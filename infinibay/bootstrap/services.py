@@ -25,11 +25,13 @@ from infinibay.services.departments import DepartmentService
 from infinibay.services.events import EventsService
 from infinibay.services.figures import FiguresService
 from infinibay.services.idempotency import IdempotencyService
+from infinibay.services.images import Cloner, ImageService
 from infinibay.services.installations.reports import Reports
 from infinibay.services.installations.service import InstallationService
 from infinibay.services.machines.changes import MachineChanges
 from infinibay.services.machines.create import CreateMachine, Planner
 from infinibay.services.machines.service import MachineService
+from infinibay.services.machines.sources import Sources
 from infinibay.services.machines.states import MachineStates
 from infinibay.services.machines.validation import Validation
 from infinibay.services.operations import OperationsService
@@ -85,6 +87,14 @@ def build_services(
         template_categories=TemplateCategoryService(database),
         installations=InstallationService(database, parts.recorder, Reports(database)),
         machine_states=MachineStates(database, live.feed),
+        images=ImageService(
+            database,
+            engine,
+            iso_dir=settings.infinibay_iso_dir,
+            pool_name=settings.infinibay_storage_pool_name,
+            host_id=base.host.id,
+        ),
+        cloning=Cloner(database, engine, base.hypervisor, parts.secrets),
         isos=media.service,
         iso_uploads=media.uploads,
         operations=OperationsService(database, engine, live.feed),
@@ -103,7 +113,7 @@ def build_validation(base: Foundation, media: IsoParts) -> Validation:
     return Validation(
         base.database,
         base.hypervisor,
-        library=media.library,
+        sources=Sources(base.database, media.library),
         pool_name=settings.infinibay_storage_pool_name,
         network=settings.libvirt_network_name,
         wanted_type=settings.infinibay_domain_type,

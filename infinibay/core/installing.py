@@ -38,8 +38,8 @@ class Signs:
     """What is known of a machine in a phase that began `seconds` ago.
 
     `speaks_late`: Windows reports only once it is installed. `stopped_by_request`: somebody powered it off, so that
-    says nothing. `agent`: the guest's agent answers. `silent`: it never reported anything. `has_media`: the installer's
-    media are still attached.
+    says nothing. `from_image`: there is no installer, only a first boot. `agent`: the guest's agent answers. `silent`:
+    it never reported anything. `has_media`: the installer's media are still attached.
     """
 
     phase: Phase
@@ -52,6 +52,7 @@ class Signs:
     stopped_by_request: bool = False
     agent: bool = False
     silent: bool = False
+    from_image: bool = False
 
 
 class Step(Enum):
@@ -74,8 +75,10 @@ class Verdict:
 _WAIT, _FINISH = Verdict(Step.WAIT), Verdict(Step.FINISH)
 
 
-def following(event: str, phase: Phase, *, speaks_late: bool) -> Phase | None:
+def following(event: str, phase: Phase, *, speaks_late: bool, from_image: bool = False) -> Phase | None:
     """The phase that a report leads to; None for one that comes too late to say anything."""
+    if from_image and event != "finished":
+        return Phase.FIRST_BOOT if event == "started" and phase is Phase.BOOTING else None
     if event == "started" and phase is Phase.BOOTING:
         return Phase.INSTALLING
     if event == "installed" and phase in (Phase.BOOTING, Phase.INSTALLING):
@@ -101,7 +104,7 @@ def judge(signs: Signs, limits: Limits) -> Verdict:
         case Phase.ENDING:
             ended = not signs.up or signs.rebooted or signs.seconds > _ENDING_SECONDS
             return _FINISH if ended else _WAIT
-        case Phase.FIRST_BOOT:
+        case _ if signs.from_image or signs.phase is Phase.FIRST_BOOT:
             verdict = _first_boot(signs, limits)
             return _FINISH if verdict.step is Step.INSTALLED and signs.has_media else verdict
         case _:
@@ -115,6 +118,8 @@ def judge_by_hand(*, agent: bool) -> Verdict:
 
 def seconds_left(signs: Signs, limits: Limits) -> float:
     """Until time alone changes the verdict."""
+    if signs.from_image:
+        return max(0.0, limits.first_boot - signs.seconds)
     match signs.phase:
         case Phase.ENDING:
             limit: float = _ENDING_SECONDS

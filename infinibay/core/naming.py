@@ -1,4 +1,4 @@
-"""The one place for names of libvirt objects: each derives from the id of a machine or department alone."""
+"""The one place for names of libvirt objects: each derives from the id of a machine, department or image alone."""
 
 from __future__ import annotations
 
@@ -16,6 +16,15 @@ def domain_name(machine_id: str) -> str:
 
 def main_volume(internal_name: str) -> str:
     return f"{internal_name}-main.qcow2"
+
+
+def image_volume(image_id: str) -> str:
+    return f"image-{image_id}.qcow2"
+
+
+def image_domain(image_id: str) -> str:
+    """The domain in which an image is made fit for others; its UUID is the image's id."""
+    return f"image-{image_id}"
 
 
 def machine_filter(machine_id: str) -> str:

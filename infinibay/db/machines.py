@@ -53,12 +53,12 @@ class NewConfiguration:
     graphic_protocol: str
     network: str
     mac_address: str
-    iso_path: str
+    iso_path: str | None
 
 
 @dataclass(frozen=True)
 class NewInstallation:
-    """What was asked for, or was chosen in its place; `mode` is seed, remaster or manual."""
+    """What was asked for, or was chosen in its place; `mode` is seed, remaster, manual or image."""
 
     mode: str
     locale: str
@@ -74,52 +74,59 @@ async def create(
     tx: Database,
     machine: NewMachine,
     configuration: NewConfiguration,
-    installation: NewInstallation,
+    installation: NewInstallation | None,
     *,
     pool: str,
     volume_name: str,
+    base_image_id: str | None,
     applications: Sequence[str],
     scripts: Sequence[str],
 ) -> rows.Machine:
-    """Writes the machine, its configuration, installation, main disk, and the ids of its applications and scripts. The
-    hooks add its rule set."""
-    return await tx.machine.create(
-        data={
-            "id": machine.id,
-            "name": machine.name,
-            "nameKey": machine.name_key,
-            "internalName": machine.internal_name,
-            "os": machine.os,
-            "cpuCores": machine.cpu_cores,
-            "ramGB": machine.ram_gb,
-            "diskSizeGB": machine.disk_size_gb,
-            "hostId": machine.host_id,
-            "userId": machine.user_id,
-            "templateId": machine.template_id,
-            "departmentId": machine.department_id,
-            "configuration": {
-                "create": {
-                    "firmware": configuration.firmware,
-                    "tpm": configuration.tpm,
-                    "domainType": configuration.domain_type,
-                    "graphicProtocol": configuration.graphic_protocol,
-                    "network": configuration.network,
-                    "macAddress": configuration.mac_address,
-                    "isoPath": configuration.iso_path,
-                }
-            },
-            "installation": {"create": _installation(installation)},
-            "disks": {
-                "create": [
-                    {"position": 0, "pool": pool, "volumeName": volume_name, "sizeGB": machine.disk_size_gb},
-                ]
-            },
-            "applications": {"create": [{"applicationId": application_id} for application_id in applications]},
-            "scripts": {
-                "create": [{"scriptId": script_id, "position": position} for position, script_id in enumerate(scripts)]
-            },
-        }
-    )
+    """Writes the machine, its configuration, its installation (None for a clone), main disk, and the ids of its
+    applications and scripts. The hooks add its rule set."""
+    data: types.MachineCreateInput = {
+        "id": machine.id,
+        "name": machine.name,
+        "nameKey": machine.name_key,
+        "internalName": machine.internal_name,
+        "os": machine.os,
+        "cpuCores": machine.cpu_cores,
+        "ramGB": machine.ram_gb,
+        "diskSizeGB": machine.disk_size_gb,
+        "hostId": machine.host_id,
+        "userId": machine.user_id,
+        "templateId": machine.template_id,
+        "departmentId": machine.department_id,
+        "configuration": {
+            "create": {
+                "firmware": configuration.firmware,
+                "tpm": configuration.tpm,
+                "domainType": configuration.domain_type,
+                "graphicProtocol": configuration.graphic_protocol,
+                "network": configuration.network,
+                "macAddress": configuration.mac_address,
+                "isoPath": configuration.iso_path,
+            }
+        },
+        "disks": {
+            "create": [
+                {
+                    "position": 0,
+                    "pool": pool,
+                    "volumeName": volume_name,
+                    "sizeGB": machine.disk_size_gb,
+                    "baseImageId": base_image_id,
+                },
+            ]
+        },
+        "applications": {"create": [{"applicationId": application_id} for application_id in applications]},
+        "scripts": {
+            "create": [{"scriptId": script_id, "position": position} for position, script_id in enumerate(scripts)]
+        },
+    }
+    if installation is not None:
+        data["installation"] = {"create": _installation(installation)}
+    return await tx.machine.create(data=data)
 
 
 def _installation(new: NewInstallation) -> types.InstallationCreateWithoutRelationsInput:

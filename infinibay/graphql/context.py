@@ -27,7 +27,7 @@ class Context:
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:
-        self.loaders = Loaders(self.services.operations, self.services.installations)
+        self.loaders = Loaders(self.services.operations, self.services.installations, self.services.images)
 
     @property
     def caller(self) -> Principal:

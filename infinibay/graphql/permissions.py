@@ -32,6 +32,12 @@ RULES: dict[str, Rule] = {
     # host
     "Query.hostReport": Rule.ADMIN,
     "Query.checkSystemReadiness": Rule.ADMIN,
+    # images
+    "Query.image": Rule.ADMIN,
+    "Query.images": Rule.ADMIN,
+    "Mutation.addImage": Rule.ADMIN,
+    "Mutation.createImage": Rule.ADMIN,
+    "Mutation.removeImage": Rule.ADMIN,
     # isos
     "Query.availableISOs": Rule.ADMIN,
     "Query.allISOs": Rule.ADMIN,
@@ -52,6 +58,7 @@ RULES: dict[str, Rule] = {
     "Query.installationReport": Rule.USER,
     "Query.planMachine": Rule.ADMIN,
     "Mutation.createMachine": Rule.ADMIN,
+    "Mutation.cloneMachine": Rule.ADMIN,
     "Mutation.retryMachine": Rule.ADMIN,
     "Mutation.updateMachineHardware": Rule.ADMIN,
     "Mutation.updateMachineName": Rule.ADMIN,

@@ -1,7 +1,7 @@
 """The answers of mutations as they are kept under an idempotency key, and made again from it.
 
-Machines, operations, users, applications, scripts, templates, categories and media are kept by id and shown as they are
-now; everything else is small and kept whole.
+Machines, operations, users, applications, scripts, templates, categories, images and media are kept by id and shown as
+they are now; everything else is small and kept whole.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from infinibay.graphql.auth_users.types import UserType
 from infinibay.graphql.common import SuccessType
 from infinibay.graphql.context import Context
 from infinibay.graphql.departments.types import DepartmentType
+from infinibay.graphql.images.types import Image
 from infinibay.graphql.isos.types import ISO
 from infinibay.graphql.machines.types import CommandExecutionResponseType, Machine
 from infinibay.graphql.operations.types import Operation
@@ -32,6 +33,7 @@ _BY_ID: dict[type, str] = {
     ApplicationType: "application",
     MachineTemplateType: "template",
     MachineTemplateCategoryType: "category",
+    Image: "image",
     ISO: "iso",
 }
 
@@ -46,6 +48,7 @@ def frozen(result: object) -> dict[str, Any]:
             | ApplicationType()
             | MachineTemplateType()
             | MachineTemplateCategoryType()
+            | Image()
             | ISO()
         ):
             return {_BY_ID[type(result)]: str(result.id)}
@@ -125,6 +128,11 @@ async def _category(context: Context, kept: str) -> object | None:
     return MachineTemplateCategoryType.from_result(category) if category else None
 
 
+async def _image(context: Context, kept: str) -> object | None:
+    image = await context.services.images.find(kept)
+    return Image.from_row(image) if image else None
+
+
 async def _iso(context: Context, kept: str) -> object | None:
     iso = await context.services.isos.find(kept)
     return ISO.from_result(iso) if iso else None
@@ -137,5 +145,6 @@ _SHOWN: dict[str, Callable[[Context, str], Awaitable[object | None]]] = {
     "application": _application,
     "template": _template,
     "category": _category,
+    "image": _image,
     "iso": _iso,
 }

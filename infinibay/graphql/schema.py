@@ -17,7 +17,8 @@ from infinibay.graphql.errors import ErrorCodes
 from infinibay.graphql.guard import protect
 from infinibay.graphql.limits import extensions
 from infinibay.graphql.permissions import RULES
-from infinibay.graphql.roots import Mutation, Query, Subscription
+from infinibay.graphql.query_root import Query
+from infinibay.graphql.roots import Mutation, Subscription
 from infinibay.graphql.scalars import SCALARS
 
 COMMITTED = Path(__file__).with_name("schema.graphql")

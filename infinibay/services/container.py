@@ -12,9 +12,9 @@ from infinibay.services.doctor import Doctor
 from infinibay.services.events import EventsService
 from infinibay.services.figures import FiguresService
 from infinibay.services.idempotency import IdempotencyService
+from infinibay.services.images import Cloner, ImageService
 from infinibay.services.installations.service import InstallationService
-from infinibay.services.isos.service import IsoService
-from infinibay.services.isos.uploads import IsoUploads
+from infinibay.services.isos import IsoService, IsoUploads
 from infinibay.services.machines.service import MachineService
 from infinibay.services.machines.states import MachineStates
 from infinibay.services.operations import OperationsService
@@ -40,6 +40,8 @@ class Services:
     departments: DepartmentService
     templates: TemplateService
     template_categories: TemplateCategoryService
+    images: ImageService
+    cloning: Cloner
     isos: IsoService
     iso_uploads: IsoUploads
     operations: OperationsService

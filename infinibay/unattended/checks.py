@@ -29,6 +29,9 @@ _LOCALE = re.compile(r"[a-z]{2,3}_[A-Z]{2}")
 _VARIANT = re.compile(r"([a-z0-9_-]{1,32})?")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MIRROR = re.compile(r"https?://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?(/[A-Za-z0-9._~+-]*)*")
+# What packages are called by those who install with apt, and with dnf.
+DEB_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{1,127}(:[a-z0-9]{2,10})?(=[A-Za-z0-9.+~:-]{1,64})?")
+RPM_PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,127}")
 _LINUX_INTERPRETERS = frozenset({"sh", "bash", "python3"})
 _SSH_KEY_TYPES = frozenset(
     {

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 from infinibay.core.operating_systems import Family
 from infinibay.errors import BadUserInput, FieldProblem
-from infinibay.unattended.checks import linux_problems
+from infinibay.unattended.checks import DEB_PACKAGE, linux_problems
 from infinibay.unattended.installation import Installation, Interpreter, Keyboard
 from infinibay.unattended.linux import AGENT_PACKAGE, access_task, first_boot_archive
 from infinibay.unattended.quoting import preseed_value, shell_word
 from infinibay.unattended.reports import Event, report_line
 from infinibay.unattended.templates import template
 
-_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{1,127}(:[a-z0-9]{2,10})?(=[A-Za-z0-9.+~:-]{1,64})?")
 _ARCHIVE = "infinibay-setup.tar.gz"
 _DISK = "/dev/vda"
 _DEFAULT_MIRROR = "http://deb.debian.org/debian"
@@ -26,7 +23,7 @@ class DebianManager:
     interpreter: Interpreter = "sh"
 
     def problems(self, installation: Installation) -> tuple[FieldProblem, ...]:
-        return tuple(linux_problems(installation, Family.DEBIAN, _PACKAGE))
+        return tuple(linux_problems(installation, Family.DEBIAN, DEB_PACKAGE))
 
     def files(self, installation: Installation) -> dict[str, bytes]:
         if problems := self.problems(installation):

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import base64
-import re
 import textwrap
 
 from infinibay.core.operating_systems import Family
 from infinibay.errors import BadUserInput, FieldProblem
-from infinibay.unattended.checks import linux_problems
+from infinibay.unattended.checks import RPM_PACKAGE, linux_problems
 from infinibay.unattended.installation import Installation, Interpreter, Keyboard
 from infinibay.unattended.linux import AGENT_PACKAGE, access_task, first_boot_archive, report_command
 from infinibay.unattended.quoting import kickstart_word
 from infinibay.unattended.templates import template
 
-_PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,127}")
 _LABEL = "OEMDRV"
 _DISK = "vda"
 # What udev leaves alone in a label; all else it writes as \xNN.
@@ -28,7 +26,7 @@ class RedHatManager:
     interpreter: Interpreter = "sh"
 
     def problems(self, installation: Installation) -> tuple[FieldProblem, ...]:
-        problems = linux_problems(installation, Family.REDHAT, _PACKAGE)
+        problems = linux_problems(installation, Family.REDHAT, RPM_PACKAGE)
         if not installation.medium.has_packages and installation.mirror is None:
             problems.append(FieldProblem("isoId", "This medium brings no packages; take a DVD or name a mirror"))
         return tuple(problems)

@@ -11,12 +11,11 @@ import yaml
 
 from infinibay.core.operating_systems import Family
 from infinibay.errors import BadUserInput, FieldProblem
-from infinibay.unattended.checks import linux_problems
+from infinibay.unattended.checks import DEB_PACKAGE, linux_problems
 from infinibay.unattended.installation import Installation, Interpreter
 from infinibay.unattended.linux import AGENT_PACKAGE, access_task, first_boot_archive, report_command
 from infinibay.unattended.templates import template
 
-_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{1,127}(:[a-z0-9]{2,10})?(=[A-Za-z0-9.+~:-]{1,64})?")
 # cloud-init unpacks it into the running installer, whatever the medium that brought the answers.
 _ARCHIVE = "/run/infinibay/setup.tar.gz"
 _FIRST = (20, 4)
@@ -33,7 +32,7 @@ class UbuntuManager:
     interpreter: Interpreter = "sh"
 
     def problems(self, installation: Installation) -> tuple[FieldProblem, ...]:
-        problems = linux_problems(installation, Family.UBUNTU, _PACKAGE)
+        problems = linux_problems(installation, Family.UBUNTU, DEB_PACKAGE)
         if _version(installation) < _FIRST:
             problems.append(FieldProblem("isoId", "Ubuntu takes answers from 20.04 on"))
         elif _is_desktop(installation) and _version(installation) < _FIRST_DESKTOP:

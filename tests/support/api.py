@@ -34,6 +34,8 @@ from infinibay.services.departments import DepartmentService
 from infinibay.services.events import EventsService
 from infinibay.services.figures import FiguresService
 from infinibay.services.idempotency import IdempotencyService
+from infinibay.services.images.clone import Cloner
+from infinibay.services.images.service import ImageService
 from infinibay.services.installations.recorder import FlightRecorder
 from infinibay.services.installations.reports import Reports
 from infinibay.services.installations.service import InstallationService
@@ -50,7 +52,7 @@ from infinibay.services.users import UserService
 from infinibay.virt.hypervisor import LibvirtHypervisor
 from infinibay.web.app import create_app
 from tests.support.databases import settings_below
-from tests.support.recording import RecordingMachines, RecordingOperations
+from tests.support.recording import RecordingImages, RecordingMachines, RecordingOperations
 
 KEY = b"k" * 32
 PASSWORD = "correct horse"
@@ -164,6 +166,8 @@ async def running_api(url: str, base: Path, *, origins: tuple[str, ...] = ()) ->
         departments=DepartmentService(database, remove_department(database)),
         templates=TemplateService(database),
         template_categories=TemplateCategoryService(database),
+        images=cast("ImageService", RecordingImages(machines)),
+        cloning=cast("Cloner", RecordingImages(machines)),
         isos=media.service,
         iso_uploads=media.uploads,
         operations=cast("OperationsService", operations),

@@ -27,10 +27,16 @@ _TEMPLATE = (
     " RETURNING id::text"
 )
 _CATEGORY = "INSERT INTO machine_template_categories (name, name_key) VALUES (%s, %s) RETURNING id::text"
+_IMAGE = (
+    "INSERT INTO images (name, name_key, os, kind, state, pool, volume_name, format, size_gb) VALUES"
+    " (%s, %s, 'ubuntu', 'image', 'ready', 'default', gen_random_uuid()::text, 'qcow2', 1) RETURNING id::text"
+)
+_IMAGE_FILE = "disk.img"
 _COMMANDS = {"os": ["ubuntu"], "installCommand": {"ubuntu": "true"}}
 _FIXED: dict[str, dict[str, Any]] = {
     "Mutation.createApplication": _COMMANDS,
     "Mutation.updateApplication": _COMMANDS,
+    "Mutation.addImage": {"filename": _IMAGE_FILE, "os": "UBUNTU"},
     "Query.checkISOStatus": {"os": "UBUNTU"},
     "Mutation.createScript": {"content": "shell: sh\nscript: date"},
 }
@@ -53,6 +59,7 @@ class Ground:
     iso: str = ""
     own_iso: str = ""
     category: str = ""
+    image: str = ""
 
     @classmethod
     async def lay(cls, product: Whole) -> Ground:
@@ -73,6 +80,8 @@ class Ground:
         self.application = await self._there("applications", self.application, _APPLICATION)
         self.script = await self._there("scripts", self.script, _SCRIPT)
         self.template = await self._there("machine_templates", self.template, _TEMPLATE)
+        self.image = await self._there("images", self.image, _IMAGE)
+        (self.product.settings.infinibay_iso_dir / _IMAGE_FILE).write_bytes(bytes(4096))
         await self._restore_iso()
         self.category = await self._there("machine_template_categories", self.category, _CATEGORY)
 
@@ -132,6 +141,8 @@ class Ground:
         answer = get_named_type(field_of(full_name).type).name
         if full_name.lower().endswith("application"):
             return self.application
+        if full_name in {"Query.image", "Mutation.removeImage"}:
+            return self.image
         if "Script" in full_name or full_name == "Query.script":
             return self.script
         if "TemplateCategory" in full_name:

@@ -36,8 +36,8 @@ _IMAGES = {
     "debian": "install.amd/base.img",
 }
 _BUILDERS = {"ubuntu": media.ubuntu_iso, "fedora": media.fedora_iso, "debian": media.debian_iso}
-_SECTOR = 512
-_EFI_START, _EFI_SECTORS, _SYSTEM_SECTORS = 2048, 8192, 128 * 2048
+SECTOR = 512
+_EFI_START, _EFI_SECTORS, SYSTEM_SECTORS = 2048, 8192, 128 * 2048
 _DISK_MODULES = ("part_msdos", "ext2", "fat", "search", "search_fs_file", "linux")
 _DISK_MENU = """search --file --set=root /boot/installed-kernel
 linux ($root)/boot/installed-kernel root=/dev/vda2 console=ttyS0 quiet mitigations=off nokaslr tsc=reliable
@@ -52,10 +52,10 @@ def build_installer_iso(family: Family, fault: Fault = "", cache: Path = CACHE) 
     Faults: `rejects` refuses all answers, `hangs` never reports, `panics` crashes and `gives-up` powers off before
     the disk is written, `garbage` mixes nonsense into the reports, `contradicts` reports a failure after its success.
     """
-    iso = cache / f"{family}-{fault or 'works'}-{_key()}.iso"
+    iso = cache / f"{family}-{fault or 'works'}-{sources_key()}.iso"
     if iso.exists():
         return iso
-    system = _system(cache)
+    system = installed_system(cache)
     with tempfile.TemporaryDirectory(dir=cache, prefix="build-") as name:
         files: dict[str, Path | str] = {_IMAGES[family]: system / "disk"}
         if family == "ubuntu":
@@ -67,14 +67,15 @@ def build_installer_iso(family: Family, fault: Fault = "", cache: Path = CACHE) 
     return iso
 
 
-def _key() -> str:
+def sources_key() -> str:
+    """Names what is built from the installers' sources."""
     sources = (path for path in _SOURCES.rglob("*") if path.is_file())
     return guest_parts.key(Path(__file__), Path(media.__file__), *sources)
 
 
-def _system(cache: Path) -> Path:
+def installed_system(cache: Path) -> Path:
     """The folder with what all media have in common: `kernel`, `initrd` and `disk`."""
-    system = cache / f"installer-{_key()}"
+    system = cache / f"installer-{sources_key()}"
     if not system.exists():
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache, prefix="build-") as name:
@@ -122,11 +123,11 @@ def _disk(work: Path) -> bytes:
         run("grub-mkimage", "-O", platform, "-p", "/grub", "-c", menu, "-o", target, *_DISK_MODULES, *extra, cwd=work)
     boot = Path("/usr/lib/grub/i386-pc/boot.img").read_bytes()[:440]
     partitions = _partition(0xEF, _EFI_START, _EFI_SECTORS)
-    partitions += _partition(0x83, _EFI_START + _EFI_SECTORS, _SYSTEM_SECTORS)
+    partitions += _partition(0x83, _EFI_START + _EFI_SECTORS, SYSTEM_SECTORS)
     # GRUB's sector for disks loads what begins in the next one.
     start = boot.ljust(446, b"\0") + partitions.ljust(64, b"\0") + b"\x55\xaa" + core.read_bytes()
-    image.write_bytes(start.ljust((_EFI_START + _EFI_SECTORS) * _SECTOR, b"\0"))
-    place = f"{image}@@{_EFI_START * _SECTOR}"
+    image.write_bytes(start.ljust((_EFI_START + _EFI_SECTORS) * SECTOR, b"\0"))
+    place = f"{image}@@{_EFI_START * SECTOR}"
     run("mformat", "-i", place, "-T", str(_EFI_SECTORS), "-h", "16", "-s", "63", "::", cwd=work)
     run("mmd", "-i", place, "::/EFI", "::/EFI/BOOT", cwd=work)
     run("mcopy", "-i", place, loader, "::/EFI/BOOT/BOOTX64.EFI", cwd=work)

@@ -12,6 +12,8 @@ _ONE = ("UNAUTHENTICATED", "null", "seen", "seen", "seen")
 _LIST = ("UNAUTHENTICATED", "hidden", "seen", "seen", "seen")
 _STREAM = ("UNAUTHENTICATED", "NOT_FOUND", "seen", "seen", "seen")
 _VERB = ("UNAUTHENTICATED", "absent", "driven", "driven", "driven")
+# The machine is failed, and only a stopped one will do.
+_STOPPED_ALONE = ("UNAUTHENTICATED", "FORBIDDEN", "FORBIDDEN", "CONFLICT", "CONFLICT")
 TABLE: dict[str, tuple[str, ...]] = {
     "Mutation.login": _EVERYBODY,
     "Mutation.logout": _USERS,
@@ -29,6 +31,11 @@ TABLE: dict[str, tuple[str, ...]] = {
     "Mutation.destroyDepartment": _ADMINISTRATORS,
     "Query.hostReport": _ADMINISTRATORS,
     "Query.checkSystemReadiness": _ADMINISTRATORS,
+    "Query.image": _ADMINISTRATORS,
+    "Query.images": _ADMINISTRATORS,
+    "Mutation.addImage": _ADMINISTRATORS,
+    "Mutation.createImage": _STOPPED_ALONE,
+    "Mutation.removeImage": _ADMINISTRATORS,
     "Query.availableISOs": _ADMINISTRATORS,
     "Query.allISOs": _ADMINISTRATORS,
     "Query.checkISOStatus": _ADMINISTRATORS,
@@ -47,6 +54,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "Query.installationReport": ("UNAUTHENTICATED", "null", "ok", "ok", "ok"),
     "Query.planMachine": _ADMINISTRATORS,
     "Mutation.createMachine": _ADMINISTRATORS,
+    "Mutation.cloneMachine": _STOPPED_ALONE,
     "Mutation.retryMachine": _ADMINISTRATORS,
     "Mutation.updateMachineHardware": _ADMINISTRATORS,
     "Mutation.updateMachineName": _ADMINISTRATORS,

@@ -12,6 +12,7 @@ from infinibay.core.access import Principal
 from infinibay.db import rows
 from infinibay.errors import NotFound
 from infinibay.operations.api import Failure
+from infinibay.services.images.service import Addition
 from infinibay.services.machines.create import Begun
 from infinibay.services.machines.requests import (
     CreateMachineRequest,
@@ -145,6 +146,37 @@ class RecordingMachines:
 
 
 @dataclass
+class RecordingImages:
+    """Has one image, whatever is asked for; a clone is a machine that was created."""
+
+    machines: RecordingMachines
+
+    async def all(self) -> Sequence[rows.Image]:
+        return [image_row()]
+
+    async def find(self, _image_id: str) -> rows.Image | None:
+        return image_row()
+
+    async def add(self, _principal: Principal, wanted: Addition) -> rows.Image:
+        return image_row(wanted.name)
+
+    async def create(self, _principal: Principal, _machine_id: str, name: str) -> rows.Image:
+        return image_row(name)
+
+    async def remove(self, _principal: Principal, _image_id: str) -> None:
+        return None
+
+    async def clone(
+        self, principal: Principal, _machine_id: str, name: str, *, linked: bool, relations: Collection[Relation]
+    ) -> Begun:
+        assert linked
+        assert not relations
+        row = machine_row(name, principal.user_id)
+        self.machines.known[row.id] = row
+        return Begun(row, creation_row(row.id))
+
+
+@dataclass
 class RecordingOperations:
     """Knows no operation; counts the batches that loaders ask for."""
 
@@ -168,6 +200,22 @@ class RecordingOperations:
     async def failures(self, failed: Sequence[rows.Machine]) -> dict[str, Failure]:
         self.batches.append("failures")
         return {row.id: Failure("start", "UNAVAILABLE", "No memory", "Add some", ("line",)) for row in failed}
+
+
+def image_row(name: str = "image") -> rows.Image:
+    return rows.Image(
+        id=str(uuid4()),
+        name=name,
+        nameKey=name,
+        os="ubuntu",
+        kind="image",
+        state="ready",
+        pool="default",
+        volumeName="image.qcow2",
+        format="qcow2",
+        sizeGB=1,
+        createdAt=datetime.now(UTC),
+    )
 
 
 def machine_row(name: str, user_id: str | None, **changes: Any) -> rows.Machine:

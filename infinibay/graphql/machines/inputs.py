@@ -91,8 +91,9 @@ class FirstBootScriptInputType:
 @strawberry.input
 class CreateMachineInputType:
     """Either a template or all three custom sizes, in GB. An empty `departmentId` means the department Default. Without
-    an `isoId` the system's own medium is taken, without a `mediaMode` the server's usual one. `locale` is like en_US,
-    `keyboard` like us or ch fr, `timezone` like Europe/Zurich; `edition` is one of those on a Windows medium."""
+    an `isoId` or a `baseImage` the system's own medium is taken, without a `mediaMode` the server's usual one. `locale`
+    is like en_US, `keyboard` like us or ch fr, `timezone` like Europe/Zurich; `edition` is one of those on a Windows
+    medium."""
 
     name: str
     os: MachineOs
@@ -106,6 +107,7 @@ class CreateMachineInputType:
     custom_storage: int | None = strawberry.UNSET
     pci_bus: str | None = None
     iso_id: strawberry.ID | None = strawberry.UNSET
+    base_image: strawberry.ID | None = strawberry.UNSET
     media_mode: MediaMode | None = strawberry.UNSET
     locale: str | None = strawberry.UNSET
     keyboard: str | None = strawberry.UNSET
@@ -131,6 +133,7 @@ class CreateMachineInputType:
             custom_storage=given(self.custom_storage),
             pci_bus=self.pci_bus or None,
             iso_id=optional_id(given(self.iso_id)),
+            base_image=optional_id(given(self.base_image)),
             media_mode=self.media_mode.value if self.media_mode else None,
             locale=self.locale or None,
             keyboard=self.keyboard or None,

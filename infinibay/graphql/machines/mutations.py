@@ -26,6 +26,15 @@ class MachineMutations:
         return Machine.begun(info, begun)
 
     @strawberry.mutation
+    async def clone_machine(self, info: Info, id: strawberry.ID, name: str, linked: bool = True) -> Machine:
+        """Makes a machine that begins with the disk of a stopped one; linked, it holds only what differs from it."""
+        cloning, read = info.context.services.cloning, relations_of(selected(info))
+        machine_id = known_id(id)
+        return Machine.begun(
+            info, await cloning.clone(info.context.caller, machine_id, name, linked=linked, relations=read)
+        )
+
+    @strawberry.mutation
     async def retry_machine(self, info: Info, id: str, password: str | None = strawberry.UNSET) -> Machine:
         """Tries a failed creation again, from its kept input."""
         service, read = info.context.services.machines, relations_of(selected(info))

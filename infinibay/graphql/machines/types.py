@@ -36,6 +36,29 @@ def relations_of(fields: Iterable[str]) -> frozenset[requests.Relation]:
 
 
 @strawberry.type
+class DiskImage:
+    """The image that a disk stands on."""
+
+    id: strawberry.ID
+    name: str
+
+
+@strawberry.type
+class MachineDisk:
+    """A disk; position 0 is the main one. With an `image` it holds only what differs from that."""
+
+    position: int
+    size_gb: int = strawberry.field(name="sizeGB")
+    image: DiskImage | None
+
+    @classmethod
+    def from_row(cls, row: rows.MachineDisk) -> MachineDisk:
+        base = row.baseImage
+        image = DiskImage(id=strawberry.ID(base.id), name=base.name) if base else None
+        return cls(position=row.position, size_gb=row.sizeGB, image=image)
+
+
+@strawberry.type
 class Machine:
     """A virtual machine; sizes in GB. `status` is building, running, paused, stopped, crashed or failed."""
 
@@ -73,6 +96,11 @@ class Machine:
         """How its system is installed; null for one that is not installed here."""
         row = await info.context.loaders.installation.load(self.row.id)
         return Installation.from_row(row) if row else None
+
+    @strawberry.field
+    async def disks(self, info: Info) -> list[MachineDisk]:
+        """The main disk first."""
+        return [MachineDisk.from_row(disk) for disk in await info.context.loaders.disks.load(self.row.id)]
 
     @strawberry.field
     async def failure(self, info: Info) -> Failure | None:

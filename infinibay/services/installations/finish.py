@@ -111,8 +111,9 @@ class FinishSteps:
 
 
 def _boots_disk(row: rows.Installation) -> bool:
-    """Whether the disk is to be booted for the first time."""
-    return row.state == rows.InstallationState.installing and row.phase in _BEFORE_DISK
+    """Whether the disk is to be booted for the first time; an image was from the start."""
+    is_before = row.phase in _BEFORE_DISK and row.mode != "image"
+    return row.state == rows.InstallationState.installing and is_before
 
 
 def _id(context: StepContext) -> str:

@@ -36,7 +36,10 @@ class Reports:
             phase, speaks_late = Phase(row.phase or Phase.BOOTING), OPERATING_SYSTEMS[machine.os].is_windows
             if report.event == "failed" and may_fail(phase, speaks_late=speaks_late):
                 await installations.enter(tx, machine_id, "failed", phase=None, reason=_SAID_SO)
-            elif (entered := following(report.event, phase, speaks_late=speaks_late)) is not None:
+                return
+            from_image = row.mode == "image"
+            entered = following(report.event, phase, speaks_late=speaks_late, from_image=from_image)
+            if entered is not None:
                 await installations.enter(tx, machine_id, "installing", phase=entered)
 
     async def take_sent(self, token: str | None, body: bytes) -> None:

@@ -119,7 +119,7 @@ class Watcher:
         else:
             signs = await self._signs(row, machine)
             verdict, left = judge(signs, self._limits), seconds_left(signs, self._limits)
-            pause = min(left + 0.1, _PICTURE_SECONDS if row.phase != Phase.FIRST_BOOT else _AGENT_SECONDS)
+            pause = min(left + 0.1, _AGENT_SECONDS if _awaits_agent(row) else _PICTURE_SECONDS)
             await self._picture_now_and_then()
         match verdict.step:
             case Step.WAIT:
@@ -143,8 +143,9 @@ class Watcher:
             crashed=domain is not None and (domain.state is DomainState.CRASHED or domain.broken),
             rebooted=self._rebooted,
             stopped_by_request=not up and await self._was_asked_to_stop(),
-            agent=row.phase == Phase.FIRST_BOOT and await self._agent(row),
+            agent=_awaits_agent(row) and await self._agent(row),
             silent=not row.tasks and not self._heard,
+            from_image=row.mode == "image",
         )
 
     async def _was_asked_to_stop(self) -> bool:
@@ -229,6 +230,11 @@ class Watcher:
                 self._pictured = -float("inf")
                 self._changed.set()
                 return
+
+
+def _awaits_agent(row: rows.Installation) -> bool:
+    """Whether the new system runs, as far as is known."""
+    return row.phase == Phase.FIRST_BOOT or row.mode == "image"
 
 
 def _is_under_way(row: rows.Installation, machine: rows.Machine) -> bool:

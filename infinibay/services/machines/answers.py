@@ -16,17 +16,21 @@ from infinibay.services.machines.installation_secrets import Installation as Sec
 from infinibay.services.machines.installation_secrets import MachineSecrets
 from infinibay.services.machines.requests import CreateMachineRequest
 from infinibay.services.machines.work import first_boot_work
+from infinibay.unattended.api import UnattendedManager
+from infinibay.unattended.cloud import CloudManager
 from infinibay.unattended.factory import create_unattended_manager
 from infinibay.unattended.installation import Account, Firmware, Installation, Keyboard, Medium, ReportHome
 from infinibay.unattended.names import host_name
 from infinibay.unattended.password_hash import linux_password_hash
 
 MediaMode = Literal["seed", "remaster"]
-Mode = Literal["seed", "remaster", "manual"]
+Mode = Literal["seed", "remaster", "manual", "image"]
 
 DEFAULT_LOCALE, DEFAULT_KEYBOARD, DEFAULT_TIMEZONE = "en_US", "us", "Etc/UTC"
 # Stands for the hash, which is made when the medium is.
 _SOME_HASH = f"$6$saltsalt${'x' * 86}"
+# An image brings its system; no answer depends on which.
+IN_IMAGE = Medium(version="")
 _UNKNOWN = "Nothing is known of this medium, so its installer has to be answered by hand"
 
 
@@ -43,8 +47,10 @@ def wish(
     request: CreateMachineRequest, system: OperatingSystem, medium: Medium | None, firmware: Firmware, usual: MediaMode
 ) -> Wish:
     """Without a mode in the request the usual one is taken, or a person's answers where nothing is known of the
-    medium."""
-    mode = request.media_mode or (usual if medium is not None else "manual")
+    medium. What begins with an image has no installer."""
+    mode: Mode = request.media_mode or (usual if medium is not None else "manual")
+    if request.base_image is not None:
+        mode = "image"
     new = NewInstallation(
         mode=mode,
         locale=request.locale or DEFAULT_LOCALE,
@@ -60,10 +66,17 @@ def wish(
         return Wish(new, warnings=(warning,))
     if medium is None:
         return Wish(new, (FieldProblem("isoId", _UNKNOWN),))
+    if mode == "image" and system.is_windows:
+        return Wish(new)  # There is no such image, as is said elsewhere.
     account = _account(system, request.username, request.password, _SOME_HASH)
-    manager = create_unattended_manager(system.name)
+    manager = manager_of(system, mode)
     name = new.hostname or host_name(request.name, "0" * 8)
     return Wish(new, manager.problems(_installation(new, name, account, medium, firmware, request.product_key)))
+
+
+def manager_of(system: OperatingSystem, mode: str) -> UnattendedManager:
+    """Who writes the answers: for the installer of the system, or for the cloud-init of an image."""
+    return CloudManager(system.family) if mode == "image" else create_unattended_manager(system.name)
 
 
 async def kept_installation(
@@ -76,10 +89,7 @@ async def kept_installation(
 ) -> Installation:
     """What the answer files of a machine say, its applications and scripts among it. UnusableMedium, NotFound or
     BadUserInput say what is gone or was changed since the machine was wished for."""
-    known = await isos.find_by_name(db, iso_name)
-    medium = medium_of(known) if known is not None else None
-    if medium is None:
-        raise UnusableMedium(f"The ISO {iso_name} is no longer the one that was chosen")
+    medium = IN_IMAGE if row.mode == "image" else await _medium(db, iso_name)
     secret = await secrets.installation(db, machine.id)
     if secret is None:
         raise NotFound("The password for the installation was erased")
@@ -88,6 +98,14 @@ async def kept_installation(
     hashed = await asyncio.to_thread(_password_hash, system, secret.password)
     installation = _of_rows(row, machine, system, medium, secret, hashed)
     return replace(installation, applications=work.applications, scripts=work.scripts, report_home=home)
+
+
+async def _medium(db: Database, iso_name: str) -> Medium:
+    known = await isos.find_by_name(db, iso_name)
+    medium = medium_of(known) if known is not None else None
+    if medium is None:
+        raise UnusableMedium(f"The ISO {iso_name} is no longer the one that was chosen")
+    return medium
 
 
 def _of_rows(

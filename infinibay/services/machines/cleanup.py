@@ -13,6 +13,7 @@ from pathlib import Path
 from infinibay.db import events, machines
 from infinibay.db.client import Database
 from infinibay.errors import ObjectMissing, WrongState
+from infinibay.services.image_volumes import ImageVolumes
 from infinibay.services.machines.firewall import MachineFilters
 from infinibay.virt.api import DomainState, Hypervisor
 
@@ -20,10 +21,18 @@ from infinibay.virt.api import DomainState, Hypervisor
 class Cleanup:
     """The parts of a machine's removal, in the order domain, volume, medium, filters, records."""
 
-    def __init__(self, database: Database, hypervisor: Hypervisor, filters: MachineFilters, machines_dir: Path) -> None:
+    def __init__(
+        self,
+        database: Database,
+        hypervisor: Hypervisor,
+        filters: MachineFilters,
+        volumes: ImageVolumes,
+        machines_dir: Path,
+    ) -> None:
         self._database = database
         self._hypervisor = hypervisor
         self._filters = filters
+        self._volumes = volumes
         self._machines_dir = machines_dir
 
     async def remove_domain(self, machine_id: str) -> None:
@@ -42,18 +51,8 @@ class Cleanup:
     async def remove_volumes(self, machine_id: str) -> None:
         """Every disk of the machine."""
         machine = await machines.find_with_disks(self._database, machine_id)
-        storage = self._hypervisor.storage
         for disk in (machine.disks if machine else None) or []:
-            pool = await storage.find_pool(disk.pool)
-            if pool is None:
-                continue
-            if not pool.active:
-                await storage.ensure_pool(disk.pool, pool.path)
-            if await storage.find_volume(disk.pool, disk.volumeName) is None:
-                # A creation that was cut short may have left a file that libvirt has not seen yet.
-                await storage.refresh(disk.pool)
-            with suppress(ObjectMissing):
-                await storage.delete_volume(disk.pool, disk.volumeName)
+            await self._volumes.remove(disk.pool, disk.volumeName)
 
     async def remove_directory(self, machine_id: str) -> None:
         """The machine's own directory: serial log, and later its seed medium."""
@@ -64,7 +63,11 @@ class Cleanup:
         await self._filters.remove_machine(machine_id)
 
     async def remove_records(self, machine_id: str, operation_id: str | None) -> None:
-        """The rows, with the event `machine.destroyed` {name}."""
+        """The rows, with the event `machine.destroyed` {name}, and the copy that only this clone stood on."""
+        await self._delete(machine_id, operation_id)
+        await self._volumes.collect()
+
+    async def _delete(self, machine_id: str, operation_id: str | None) -> None:
         async with self._database.tx() as tx:
             machine = await machines.lock(tx, machine_id)
             if machine is None or not await machines.delete(tx, machine_id):

@@ -6,14 +6,14 @@ answer. `planMachine` stops before the transaction.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from uuid import uuid4
 
 from infinibay.core import naming
 from infinibay.core.access import Principal
 from infinibay.core.machine_status import MachineStatus
-from infinibay.db import applications, events, installations, isos, machines, rows, scripts, templates
+from infinibay.db import applications, events, images, installations, isos, machines, rows, scripts, templates
 from infinibay.db.client import Database
 from infinibay.errors import BadUserInput, Conflict, FieldProblem, NotFound, UniqueViolation, WrongState
 from infinibay.operations.api import NewOperation
@@ -62,7 +62,7 @@ class Planner:
             filters=preview.filters,
             firmware=preview.firmware,
             domain_type=checked.domain_type,
-            medium=str(checked.iso_path),
+            medium=checked.source.image.name if checked.source.image else str(checked.source.path),
             media_mode=_installation(checked).mode,
             steps=CREATE_STEPS,
             xml=preview.xml,
@@ -140,13 +140,12 @@ class CreateMachine:
         earlier = await self._engine.latest(machine.id, CREATE)
         if machine.status != rows.MachineStatus.failed or earlier is None or earlier.state == "SUCCEEDED":
             raise WrongState("Only a failed creation can be tried again")
-        username = str(earlier.input["username"])
-        installation = await self._secrets.installation_for_retry(self._database, machine.id, username, password)
-        await self._planner.check_kept(machine, installation)
+        installation = await self._kept(machine, earlier, password)
         async with self._database.tx() as tx:
             await machines.lock(tx, machine.id)  # Before the operation's event, as everybody locks rows first.
-            await self._secrets.keep_installation(tx, machine.id, installation)
-            operation = await self._engine.submit(tx, self._operation(principal, machine.id, username))
+            if installation is not None:
+                await self._secrets.keep_installation(tx, machine.id, installation)
+            operation = await self._engine.submit(tx, self._operation(principal, machine.id, dict(earlier.input)))
             await installations.enter(tx, machine.id, "pending", phase=None, operation_id=operation.id)
             await change_status(tx, machine.id, MachineStatus.BUILDING, settle=True, operation_id=operation.id)
         self._engine.hand_over(operation.id)
@@ -154,6 +153,15 @@ class CreateMachine:
         if row is None:
             raise Conflict("The machine was destroyed at the same moment")
         return Begun(row, operation)
+
+    async def _kept(self, machine: rows.Machine, earlier: rows.Operation, password: str | None) -> Installation | None:
+        """What was to be installed; None for a clone, which has its system already."""
+        if "username" not in earlier.input:
+            return None
+        username = str(earlier.input["username"])
+        installation = await self._secrets.installation_for_retry(self._database, machine.id, username, password)
+        await self._planner.check_kept(machine, installation)
+        return installation
 
     async def _write(self, principal: Principal, machine: machines.NewMachine, checked: Checked) -> Begun:
         request = checked.request
@@ -166,6 +174,7 @@ class CreateMachine:
                 _installation(checked),
                 pool=self._planner.definition.place.pool_name,
                 volume_name=naming.main_volume(machine.internal_name),
+                base_image_id=checked.source.image.id if checked.source.image else None,
                 applications=tuple(checked.choice.applications),
                 scripts=tuple(checked.choice.scripts),
             )
@@ -186,15 +195,18 @@ class CreateMachine:
                 actor_id=principal.user_id,
             )
             await idempotency.settle(tx, {"machine": machine.id})
-            return Begun(row, await self._engine.submit(tx, self._operation(principal, machine.id, request.username)))
+            return Begun(
+                row,
+                await self._engine.submit(tx, self._operation(principal, machine.id, {"username": request.username})),
+            )
 
-    def _operation(self, principal: Principal, machine_id: str, username: str) -> NewOperation:
+    def _operation(self, principal: Principal, machine_id: str, values: Mapping[str, object]) -> NewOperation:
         return NewOperation(
             kind=CREATE,
             host_id=self._host_id,
             machine_id=machine_id,
             requested_by_id=principal.user_id,
-            input={"username": username},
+            input=values,
         )
 
 
@@ -208,8 +220,11 @@ async def _hold(tx: Database, checked: Checked) -> None:
     """What the machine refers to stays until the transaction ends; BadUserInput names what is gone by now."""
     if checked.template_id is not None and not await templates.hold(tx, checked.template_id):
         raise BadUserInput(FieldProblem("templateId", "Machine template not found"))
-    if checked.iso_id is not None and not await isos.hold(tx, checked.iso_id):
+    source = checked.source
+    if source.iso_id is not None and not await isos.hold(tx, source.iso_id):
         raise BadUserInput(FieldProblem("isoId", "There is no such installation medium"))
+    if source.image is not None and await images.hold(tx, source.image.id) is None:
+        raise BadUserInput(FieldProblem("baseImage", "There is no such image"))
     choice = checked.choice
     if choice.applications and not await applications.hold(tx, tuple(choice.applications)):
         raise BadUserInput(FieldProblem("applications", "An application was deleted at the same moment"))

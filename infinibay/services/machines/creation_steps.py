@@ -9,11 +9,11 @@ from infinibay.core.installing import Phase
 from infinibay.core.machine_status import MachineStatus
 from infinibay.db import installations, machines, rows
 from infinibay.db.client import Database
-from infinibay.errors import NotFound, ObjectExists
-from infinibay.libvirtxml.storage import VolumeSpec, volume_xml
+from infinibay.errors import NotFound
 from infinibay.operations.api import Failure, OperationKind, Step, StepContext
 from infinibay.services.machines.cleanup import Cleanup
 from infinibay.services.machines.definition import Definition
+from infinibay.services.machines.disks import Disks
 from infinibay.services.machines.installation_secrets import MachineSecrets
 from infinibay.services.machines.media import InstallationMedia
 from infinibay.services.machines.records import HALF_DESTROYED, change_status
@@ -41,6 +41,7 @@ class CreationSteps:
         keeper: StatusKeeper,
         secrets: MachineSecrets,
         media: InstallationMedia,
+        disks: Disks,
         *,
         keep_failed: bool,
     ) -> None:
@@ -51,6 +52,7 @@ class CreationSteps:
         self._keeper = keeper
         self._secrets = secrets
         self._installation_media = media
+        self._disks = disks
         self._keep_failed = keep_failed
 
     def kinds(self) -> tuple[OperationKind, ...]:
@@ -84,28 +86,7 @@ class CreationSteps:
         machine = await self._machine(context)
         for disk in machine.disks or []:
             await self._definition.ensure_pool(disk.pool)
-            if await self._adopted(disk):
-                continue
-            try:
-                await self._create_volume(disk)
-            except ObjectExists:
-                # An interrupted run left a file that libvirt had not seen before it looked at the folder again.
-                if not await self._adopted(disk):
-                    await self._create_volume(disk)
-
-    async def _create_volume(self, disk: rows.MachineDisk) -> None:
-        xml = volume_xml(VolumeSpec(name=disk.volumeName, capacity_gb=disk.sizeGB))
-        await self._hypervisor.storage.create_volume(disk.pool, xml, preallocate_metadata=True)
-
-    async def _adopted(self, disk: rows.MachineDisk) -> bool:
-        """Whether an interrupted run of this step made the volume, known by its name; half a one is removed."""
-        found = await self._hypervisor.storage.find_volume(disk.pool, disk.volumeName)
-        if found is None:
-            return False
-        if found.capacity == disk.sizeGB * 1024**3:
-            return True
-        await self._hypervisor.storage.delete_volume(disk.pool, disk.volumeName)
-        return False
+            await self._disks.make(context, disk)
 
     async def _filters(self, context: StepContext) -> None:
         await self._definition.ensure_filters(_id(context))

@@ -84,7 +84,7 @@ class Definition:
             graphic_protocol=choice.graphic_protocol,
             network=choice.network,
             mac_address=choice.mac_address,
-            iso_path=str(checked.iso_path),
+            iso_path=self._drive(machine.id, checked),
         )
 
     async def preview(self, machine: machines.NewMachine, checked: Checked) -> Preview:
@@ -104,7 +104,7 @@ class Definition:
                 cpu_cores=machine.cpu_cores,
                 ram_gb=machine.ram_gb,
                 disk_path=disk_path,
-                iso_path=str(checked.iso_path),
+                iso_path=self._drive(machine.id, checked),
                 choice=choice,
                 bridge=await self._is_bridge(choice.network),
                 machines_dir=self.place.machines_dir,
@@ -143,7 +143,7 @@ class Definition:
         if found is not None and found.persistent:
             return
         machine = await self._machine(machine_id)
-        spec = await self._design_of(machine)
+        spec = await self.design_of(machine)
         capabilities = await self._hypervisor.capabilities()
         try:
             xml = domain_xml(design(spec, capabilities))
@@ -158,7 +158,8 @@ class Definition:
         await self.ensure_network()
         await self.ensure_defined(machine_id)
 
-    async def _design_of(self, machine: rows.Machine) -> MachineDesign:
+    async def design_of(self, machine: rows.Machine) -> MachineDesign:
+        """From the rows of a machine with its disks. Raises NotFound or HostFailure for what is gone."""
         configuration, disks = machine.configuration, machine.disks
         password = await self._secrets.graphics_password(self._database, machine.id)
         if configuration is None or not disks or password is None:
@@ -183,6 +184,10 @@ class Definition:
             graphics_password=password,
             installer=installer,
         )
+
+    def _drive(self, machine_id: str, checked: Checked) -> str:
+        """What lies in the drive at the first start: the ISO, or the answers for an image."""
+        return str(self._media.seed_path(machine_id) if checked.source.image else checked.source.path)
 
     def _choice(self, machine_id: str, checked: Checked) -> Choice:
         return choose(

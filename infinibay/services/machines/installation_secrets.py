@@ -33,9 +33,11 @@ class MachineSecrets:
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
 
-    async def keep_first(self, tx: Database, machine_id: str, installation: Installation, graphics: str) -> None:
-        """The secrets of a new machine: for its installation, and the password of its graphics."""
-        texts: dict[sealed.Purpose, str] = {"installation": _text(installation), "graphics": graphics}
+    async def keep_first(self, tx: Database, machine_id: str, installation: Installation | None, graphics: str) -> None:
+        """The secrets of a new machine: for its installation, where it has one, and the password of its graphics."""
+        texts: dict[sealed.Purpose, str] = {"graphics": graphics}
+        if installation is not None:
+            texts["installation"] = _text(installation)
         await sealed.put_first(tx, machine_id, {purpose: self._vault.encrypt(text) for purpose, text in texts.items()})
 
     async def keep_installation(self, tx: Database, machine_id: str, installation: Installation) -> None:

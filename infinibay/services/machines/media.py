@@ -12,7 +12,7 @@ from infinibay.db.client import Database
 from infinibay.errors import HostFailure, NotFound
 from infinibay.libvirtxml.domain import DirectBoot
 from infinibay.secrets import fingerprint, installation_token
-from infinibay.services.machines.answers import kept_installation
+from infinibay.services.machines.answers import kept_installation, manager_of
 from infinibay.services.machines.design import InstallerMedia, machine_directory
 from infinibay.services.machines.installation_secrets import MachineSecrets
 from infinibay.unattended.api import UnattendedManager
@@ -60,9 +60,12 @@ class InstallationMedia:
         self._report_url = report_url
 
     async def make(self, machine: rows.Machine) -> None:
-        """The media of a machine whose directory is there. HostFailure or UnusableMedium say what is wrong."""
-        iso = Path(_iso_path(machine))
+        """The media of a machine whose directory is there; a clone needs none. HostFailure or UnusableMedium say what
+        is wrong."""
         row = await installations.find(self._database, machine.id)
+        if row is None and machine.configuration is not None and machine.configuration.isoPath is None:
+            return
+        iso = Path(_iso_path(machine))
         if row is None or row.mode == "manual":
             if not await asyncio.to_thread(iso.is_file):
                 raise HostFailure("The installation medium is gone", remedy=f"Put the ISO back as {iso}")
@@ -70,9 +73,12 @@ class InstallationMedia:
         system = OPERATING_SYSTEMS[machine.os]
         home = None if self._report_url is None else ReportHome(self._report_url, installation_token())
         installation = await kept_installation(self._database, self._secrets, machine, row, iso.name, home)
-        manager = create_unattended_manager(system.name)
+        manager = manager_of(system, row.mode)
         files = await asyncio.to_thread(manager.files, installation)
-        if row.mode == "remaster":
+        if row.mode == "image":
+            await seed.write(iso, manager.label or "", files)
+            made = _Made(await asyncio.to_thread(images.fingerprint, iso))
+        elif row.mode == "remaster":
             made = await self._remastered(machine.id, iso, system, manager, files)
         else:
             made = await self._seeded(machine.id, iso, system, manager, files, installation.firmware)
@@ -108,6 +114,8 @@ class InstallationMedia:
             return iso, None
         system = OPERATING_SYSTEMS[machine.os]
         drive = row.drivePath or iso
+        if row.mode == "image":
+            return drive, InstallerMedia()
         drivers = str(self._iso_dir / DRIVERS_ISO) if system.is_windows else None
         directory = self._directory(machine.id)
         if row.mode == "remaster":
@@ -155,6 +163,10 @@ class InstallationMedia:
         label = await asyncio.to_thread(images.label, iso)
         inside = contents(system.family, files, manager.kernel_arguments(label))
         return _Made(medium, await self._remasters.take(iso, inside, machine_id))
+
+    def seed_path(self, machine_id: str) -> Path:
+        """Where the answers for a machine's installer, or for its image, lie."""
+        return self._directory(machine_id) / _SEED
 
     def _directory(self, machine_id: str) -> Path:
         return machine_directory(self._machines_dir, machine_id)

@@ -39,6 +39,7 @@ class CreateMachineRequest:
     custom_storage: int | None = None
     pci_bus: str | None = None
     iso_id: str | None = None
+    base_image: str | None = None
     media_mode: Literal["seed", "remaster", "manual"] | None = None
     locale: str | None = None
     keyboard: str | None = None

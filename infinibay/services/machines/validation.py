@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from infinibay.core import naming, sizing
 from infinibay.core.identifiers import canonical
@@ -14,13 +13,12 @@ from infinibay.db import departments, machines, rows, templates
 from infinibay.db.client import Database
 from infinibay.db.machines import NewInstallation
 from infinibay.errors import FieldProblem
-from infinibay.services.isos.library import IsoLibrary
 from infinibay.services.machines.answers import MediaMode, wish
 from infinibay.services.machines.design import TEST_DRIVER, choose_firmware
 from infinibay.services.machines.installation_secrets import Installation
 from infinibay.services.machines.requests import CreateMachineRequest
+from infinibay.services.machines.sources import Source, Sources
 from infinibay.services.machines.work import Choice, by_hand_problems, check_choice, check_kept
-from infinibay.unattended.installation import Medium
 from infinibay.virt.api import Capabilities, Hypervisor, PoolInfo
 
 DEFAULT_DEPARTMENT = "Default"
@@ -45,8 +43,7 @@ class Checked:
     system: OperatingSystem
     capabilities: Capabilities
     domain_type: str
-    iso_path: Path
-    iso_id: str | None
+    source: Source
     pool: PoolInfo | None
     sizes: Sizes = field(default_factory=lambda: Sizes(0, 0, 0))
     template_id: str | None = None
@@ -65,7 +62,7 @@ class Validation:
         database: Database,
         hypervisor: Hypervisor,
         *,
-        library: IsoLibrary,
+        sources: Sources,
         pool_name: str,
         network: str,
         wanted_type: str,
@@ -73,7 +70,7 @@ class Validation:
     ) -> None:
         self._database = database
         self._hypervisor = hypervisor
-        self._library = library
+        self._sources = sources
         self._pool_name = pool_name
         self._network = network
         self._wanted_type = wanted_type
@@ -82,19 +79,18 @@ class Validation:
     async def check(self, request: CreateMachineRequest) -> Checked:
         """Reads only. Raises HypervisorUnavailable or DatabaseUnavailable where an answer can't be had."""
         system = OPERATING_SYSTEMS[request.os]
-        pool, taken, department, medium = await asyncio.gather(
+        pool, taken, department, source = await asyncio.gather(
             self._hypervisor.storage.find_pool(self._pool_name),
             self._is_taken(request.name),
             self._department(request.department_id),
-            self._library.choice(system, request.iso_id),
+            self._sources.choose(system, request),
         )
         checked = Checked(
             request=request,
             system=system,
             capabilities=await self._hypervisor.capabilities(),
             domain_type=await self._hypervisor.domain_type(self._wanted_type),
-            iso_path=medium.path,
-            iso_id=medium.iso_id,
+            source=source,
             pool=pool,
             department_id=department.id if department else None,
         )
@@ -103,14 +99,13 @@ class Validation:
             checked.problems.append(FieldProblem("departmentId", "Department not found"))
         await self._check_sizes(checked)
         await self._check_extras(checked)
-        if medium.problem is not None:
-            checked.problems.append(medium.problem)
+        checked.problems += source.problems
         await self._check_host(checked)
-        await self._check_installation(checked, medium.medium)
+        await self._check_installation(checked)
         return checked
 
-    async def _check_installation(self, checked: Checked, medium: Medium | None) -> None:
-        system = checked.system
+    async def _check_installation(self, checked: Checked) -> None:
+        system, medium = checked.system, checked.source.medium
         bios = checked.domain_type == TEST_DRIVER or choose_firmware(system, checked.capabilities) == "bios"
         wished = wish(checked.request, system, medium, "bios" if bios else "efi", self._media_mode)
         checked.installation = wished.new
@@ -119,9 +114,9 @@ class Validation:
         checked.warnings += wished.warnings
         if wished.new.mode == "manual":
             checked.problems += by_hand_problems(checked.choice)
-        if not system.is_windows or wished.new.mode == "manual":
+        if not system.is_windows or wished.new.mode in ("manual", "image"):
             return
-        if not await asyncio.to_thread(self._library.directory.path(DRIVERS_ISO).is_file):
+        if not await self._sources.has_drivers():
             checked.problems.append(
                 FieldProblem("os", "The virtio drivers for Windows are missing in the ISO directory", remedy=_DRIVERS)
             )
@@ -204,6 +199,11 @@ class Validation:
         )
         checked.problems += verdict.problems
         checked.warnings += verdict.warnings
+        image = checked.source.image
+        if image is not None and sizes.disk_gb < image.sizeGB:
+            field = "templateId" if checked.template_id is not None else "customStorage"
+            message = f"The image {image.name} needs a disk of at least {image.sizeGB} GB, not {sizes.disk_gb}"
+            checked.problems.append(FieldProblem(field, message))
 
     async def _check_extras(self, checked: Checked) -> None:
         request, problems = checked.request, checked.problems

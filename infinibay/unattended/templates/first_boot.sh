@@ -48,6 +48,11 @@ printf '%s\n' '{"event":"finished"}' >>"$reports"
 send 600 || echo "The host did not listen"
 # The installers keep copies of their answers, scripts included.
 rm -f "$root/root/original-ks.cfg" "$root/root/anaconda-ks.cfg" "$root/var/log/installer/autoinstall-user-data"
+if [ -e "$root/etc/cloud/cloud-init.disabled" ]; then
+    # A machine from an image: what cloud-init keeps is needed until it has ended.
+    timeout 300 cloud-init status --wait
+    rm -rf "$root/var/lib/cloud/instance" "$root/var/lib/cloud/instances"
+fi
 rm -rf "$here"
 rm -f "$root/etc/systemd/system/multi-user.target.wants/infinibay-setup.service" \
     "$root/etc/systemd/system/infinibay-setup.service"

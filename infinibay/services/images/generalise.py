@@ -1,0 +1,108 @@
+"""Makes the copy of a machine's disk fit for other machines: it is started once, without a network, under the id of the
+image, and its own agent takes out what was this machine's alone."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from infinibay.core import naming
+from infinibay.db import rows
+from infinibay.errors import (
+    HostFailure,
+    ObjectMissing,
+    WrongState,
+)
+from infinibay.libvirtxml.devices import NicSpec
+from infinibay.libvirtxml.domain import domain_xml
+from infinibay.operations.api import StepContext
+from infinibay.services.image_volumes import ImageVolumes
+from infinibay.services.images.copied_system import CopiedSystem, pause
+from infinibay.services.machines.definition import Definition
+from infinibay.services.machines.design import design, machine_directory
+from infinibay.services.machines.starting import bring_up
+from infinibay.virt.api import DomainState, Hypervisor
+
+_OFF_SECONDS = 120
+_NVRAM = "nvram.fd"
+
+
+class Generaliser:
+    """`seconds`: how long the system may take to start until its agent answers."""
+
+    def __init__(
+        self,
+        hypervisor: Hypervisor,
+        definition: Definition,
+        volumes: ImageVolumes,
+        machines_dir: Path,
+        seconds: float,
+    ) -> None:
+        self._hypervisor = hypervisor
+        self._definition = definition
+        self._volumes = volumes
+        self._machines_dir = machines_dir
+        self._seconds = seconds
+
+    async def run(self, context: StepContext, image: rows.Image, machine: rows.Machine) -> None:
+        """From the copy of the machine's disk to an image; begun anew after a crash. Raises HostFailure where its agent
+        is silent or refuses, OperationCancelled when somebody asks for its end."""
+        domains = self._hypervisor.domains
+        if await domains.find(image.id) is None:
+            await self._define(image, machine)
+        await bring_up(domains, image.id)
+        agent = CopiedSystem(self._hypervisor.guests, context, image.id)
+        await agent.until_answers(self._seconds)
+        await context.log("The system of the copy runs and its agent answers")
+        await agent.forget_itself()
+        await agent.power_off()
+        await self._until_off(context, image.id)
+        await self.clean(image.id)
+
+    async def clean(self, image_id: str) -> None:
+        """Removes the domain and its directory; what is absent is fine."""
+        domains = self._hypervisor.domains
+        found = await domains.find(image_id)
+        if found is not None and found.state is not DomainState.SHUTOFF:
+            with suppress(WrongState, ObjectMissing):
+                await domains.destroy(image_id)
+        if found is not None:
+            with suppress(ObjectMissing):
+                await domains.undefine(image_id)
+        await asyncio.to_thread(shutil.rmtree, machine_directory(self._machines_dir, image_id), ignore_errors=True)
+
+    async def _define(self, image: rows.Image, machine: rows.Machine) -> None:
+        await self._definition.make_directory(image.id)
+        await asyncio.to_thread(self._copy_variables, machine.id, image.id)
+        own = await self._definition.design_of(machine)
+        spec = replace(
+            own,
+            machine_id=image.id,
+            internal_name=naming.image_domain(image.id),
+            disk_path=(await self._volumes.present(image)).path,
+            iso_path=None,
+            installer=None,
+        )
+        made = design(spec, await self._hypervisor.capabilities())
+        # Nobody shall reach it, and it shall fetch nothing.
+        alone = tuple(device for device in made.devices if not isinstance(device, NicSpec))
+        await self._hypervisor.domains.define(domain_xml(replace(made, devices=alone)))
+
+    def _copy_variables(self, machine_id: str, image_id: str) -> None:
+        """What the machine's firmware knows of its boot loader."""
+        source = machine_directory(self._machines_dir, machine_id) / _NVRAM
+        if source.is_file():
+            shutil.copyfile(source, machine_directory(self._machines_dir, image_id) / _NVRAM)
+
+    async def _until_off(self, context: StepContext, image_id: str) -> None:
+        end = time.monotonic() + _OFF_SECONDS
+        while time.monotonic() < end:
+            found = await self._hypervisor.domains.find(image_id)
+            if found is None or found.state is DomainState.SHUTOFF:
+                return
+            await pause(context)
+        raise HostFailure(f"The copied system did not power off within {_OFF_SECONDS} s")

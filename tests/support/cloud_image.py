@@ -1,0 +1,51 @@
+"""A cloud image for tests: the system of the tests' installers on a disk that boots, with what stands for cloud-init.
+
+It prints `installed system HOST ready` on its first serial port.
+"""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import tempfile
+from pathlib import Path
+
+from tests.support import guest_parts
+from tests.support.guest_parts import CACHE
+from tests.support.installer_iso import SECTOR, SYSTEM_SECTORS, installed_system, sources_key
+from tests.support.packages import run
+
+_FOLDERS = ("boot", "dev", "proc", "run", "sys", "tmp", "root", "home", "var/lib", "var/log", "etc/cloud")
+_PASSWD, _GROUP, _SHADOW = "root:x:0:0:root:/root:/bin/sh\n", "root:x:0:\n", "root:!:19000::::::\n"
+
+
+def build_cloud_image(cache: Path = CACHE) -> Path:
+    """The path of the qcow2 file; built at the first call, and whenever its sources change."""
+    image = cache / f"cloud-{guest_parts.key(Path(__file__))}-{sources_key()}.qcow2"
+    if image.exists():
+        return image
+    system = installed_system(cache)
+    with tempfile.TemporaryDirectory(dir=cache, prefix="build-") as name:
+        work = Path(name)
+        root, partition, disk, built = work / "root", work / "partition", work / "disk", work / "image.qcow2"
+        root.mkdir()
+        run("cpio", "-idm", "--quiet", cwd=root, data=gzip.decompress((system / "initrd").read_bytes()))
+        _complete(root, system)
+        with partition.open("wb") as file:
+            file.truncate(SYSTEM_SECTORS * SECTOR)
+        run("mke2fs", "-q", "-t", "ext4", "-L", "system", "-d", root, partition, cwd=work)
+        disk.write_bytes(gzip.decompress((system / "disk").read_bytes()) + partition.read_bytes())
+        run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-c", disk, built, cwd=work)
+        built.replace(image)
+    return image
+
+
+def _complete(root: Path, system: Path) -> None:
+    """What an installer adds to its own root file system, for nobody in particular."""
+    for folder in _FOLDERS:
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    shutil.copy(system / "kernel", root / "boot/installed-kernel")
+    shutil.copy(system / "initrd", root / "boot/installed-initrd")
+    for name, text in (("hostname", "image\n"), ("passwd", _PASSWD), ("group", _GROUP), ("shadow", _SHADOW)):
+        (root / "etc" / name).write_text(text)
+    (root / "etc/shadow").chmod(0o600)

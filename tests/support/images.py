@@ -1,0 +1,105 @@
+"""Products with a cloud image in their ISO directory, and images made by them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from tests.support.cloud_image import build_cloud_image
+from tests.support.guest_iso import build_guest_iso
+from tests.support.product import Product
+from tests.support.product_installs import LIMITS
+from tests.support.wait import until
+
+FILE = "cloud.qcow2"
+SECONDS = 240
+_IMAGE = "id name kind state sizeGB operationId sourceMachineId machines { id name }"
+_ADD = f"""
+mutation Add($file: String!, $name: String!) {{ addImage(filename: $file, name: $name, os: UBUNTU) {{ {_IMAGE} }} }}
+"""
+_CREATE = f"mutation Make($id: ID!, $name: String!) {{ createImage(machineId: $id, name: $name) {{ {_IMAGE} }} }}"
+_REMOVE = "mutation Remove($id: ID!) { removeImage(id: $id) }"
+_CLONE = """
+mutation Clone($id: ID!, $name: String!, $linked: Boolean!) {
+  cloneMachine(id: $id, name: $name, linked: $linked) { id status operation { id } department { id } }
+}
+"""
+_DISKS = "query Disks($id: String!) { machine(id: $id) { disks { position sizeGB image { id name } } } }"
+
+
+@asynccontextmanager
+async def imaging(**settings: str) -> AsyncIterator[Product]:
+    """A started server with the cloud image in its ISO directory."""
+    made = Product(build_guest_iso(), **{**LIMITS, **settings})
+    shutil.copy(build_cloud_image(), made.base / "iso" / FILE)
+    try:
+        await made.start()
+        yield made
+    finally:
+        await made.close()
+
+
+async def add_image(product: Product, name: str = "Cloud") -> dict[str, Any]:
+    """The cloud image, as it is about to be added."""
+    found: dict[str, Any] = (await product.ask(_ADD, {"file": FILE, "name": name}))["addImage"]
+    return found
+
+
+async def create_image(product: Product, machine_id: str, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = (await product.ask(_CREATE, {"id": machine_id, "name": name}))["createImage"]
+    return found
+
+
+async def remove_image(product: Product, image_id: str) -> dict[str, Any]:
+    """The whole answer."""
+    answer: dict[str, Any] = await product.post(_REMOVE, {"id": image_id})
+    return answer
+
+
+async def images(product: Product) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await product.ask(f"{{ images {{ {_IMAGE} }} }}"))["images"]
+    return found
+
+
+async def ready(product: Product, image: dict[str, Any], seconds: float = SECONDS) -> dict[str, Any]:
+    """The image, once it is made."""
+    operation = await product.ended(image["operationId"], seconds)
+    assert operation["state"] == "SUCCEEDED", operation
+    (found,) = [one for one in await images(product) if one["id"] == image["id"]]
+    assert found["state"] == "READY"
+    return found
+
+
+async def clone(product: Product, machine_id: str, name: str, *, linked: bool) -> dict[str, Any]:
+    variables = {"id": machine_id, "name": name, "linked": linked}
+    made: dict[str, Any] = (await product.ask(_CLONE, variables))["cloneMachine"]
+    product.departments.add(made["department"]["id"])
+    return made
+
+
+async def disks(product: Product, machine_id: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await product.ask(_DISKS, {"id": machine_id}))["machine"]["disks"]
+    return found
+
+
+async def printed(product: Product, machine_id: str, text: str) -> None:
+    """Waits until a machine's system has printed the text."""
+    log = product.base / "machines" / machine_id / "serial.log"
+
+    async def look() -> bool:
+        return log.exists() and text in log.read_text(errors="replace")
+
+    await until(look, SECONDS, f"{text!r} on the serial port")
+
+
+def files(product: Product) -> list[str]:
+    """What lies in the pool, and what an interrupted copy left there."""
+    folder = product.base / "disks"
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
+
+def domains(product: Product) -> list[str]:
+    """The names of the domains in which images are made."""
+    return [name for name in product.virsh("list", "--all", "--name").split() if name.startswith("image-")]

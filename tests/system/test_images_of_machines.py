@@ -1,0 +1,99 @@
+"""Images made of machines, and clones of machines: their source stays as it is, and nothing is left of what failed."""
+
+from __future__ import annotations
+
+import hashlib
+
+from tests.support.images import (
+    add_image,
+    clone,
+    create_image,
+    disks,
+    domains,
+    files,
+    images,
+    imaging,
+    printed,
+    ready,
+    remove_image,
+)
+from tests.support.product import Product
+from tests.support.product_installs import ended, install, installing
+from tests.support.wait import until
+
+
+async def test_machines_begin_with_an_image_of_an_installed_machine() -> None:
+    async with installing(("ubuntu", "")) as product:
+        source = await install(product, "golden")
+        assert (await ended(product, source))["state"] == "installed"
+        await _power_off(product, source)
+        before = _digest(product, source)
+
+        image = await ready(product, await create_image(product, source, "Golden"))
+
+        assert (image["sourceMachineId"], image["sizeGB"]) == (source, 2)
+        assert _digest(product, source) == before
+        assert domains(product) == []
+        assert not (product.base / "machines" / image["id"]).exists()
+        created = await product.create("from gold", baseImage=image["id"], customStorage=2)
+        found = await ended(product, created["id"])
+        assert (found["state"], found["reason"], found["mode"]) == ("installed", None, "image")
+        await printed(product, created["id"], "installed system from-gold ready")
+        assert (await product.verb("powerOn", source))["success"]
+        await printed(product, source, "installed system golden ready")
+        for machine_id in (created["id"], source):
+            assert (await product.verb("destroyMachine", machine_id))["success"]
+            assert product.leftovers(machine_id) == []
+        assert await remove_image(product, image["id"]) == {"data": {"removeImage": True}}
+        assert files(product) == []
+
+
+async def test_clones_begin_with_the_disk_of_their_source_and_go_without_a_trace() -> None:
+    async with imaging() as product:
+        image = await ready(product, await add_image(product))
+        source = (await product.create("source", baseImage=image["id"], customStorage=1))["id"]
+        assert (await ended(product, source))["state"] == "installed"
+        assert await _refusal(product, source) == "The machine is running"
+        await _power_off(product, source)
+        before = _digest(product, source)
+
+        made = [await clone(product, source, f"clone {n}", linked=n < 2) for n in range(3)]
+
+        for one in made:
+            operation = await product.ended(one["operation"]["id"])
+            assert (operation["state"], operation["failure"]) == ("SUCCEEDED", None)
+            await printed(product, one["id"], "installed system source ready")
+        linked, again, whole = [(await disks(product, one["id"]))[0]["image"] for one in made]
+        assert linked == again
+        assert linked["name"].startswith("Disk of source")
+        assert whole is None
+        assert _digest(product, source) == before
+        assert (await product.ask(f'{{ machine(id: "{made[0]["id"]}") {{ installation {{ state }} }} }}')) == {
+            "machine": {"installation": None}
+        }
+        for one in (*made, {"id": source}):
+            assert (await product.verb("destroyMachine", one["id"]))["success"]
+            assert product.leftovers(one["id"]) == []
+        assert [one["name"] for one in await images(product)] == ["Cloud"]
+        assert files(product) == [f"image-{image['id']}.qcow2"]
+
+
+async def _refusal(product: Product, machine_id: str) -> str:
+    query = f'mutation {{ cloneMachine(id: "{machine_id}", name: "too early") {{ id }} }}'
+    (error,) = (await product.post(query))["errors"]
+    assert error["extensions"]["code"] == "CONFLICT"
+    return str(error["message"])
+
+
+async def _power_off(product: Product, machine_id: str) -> None:
+    assert (await product.verb("forcePowerOff", machine_id))["success"]
+
+    async def is_off() -> bool:
+        machine = await product.machine(machine_id)
+        return machine is not None and machine["status"] == "stopped"
+
+    await until(is_off, 60, "the machine's power-off")
+
+
+def _digest(product: Product, machine_id: str) -> str:
+    return hashlib.sha256((product.base / "disks" / f"{machine_id}-main.qcow2").read_bytes()).hexdigest()
