@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from scripts.benchmarks import burst, creation, graphql_lists, login, media, processes, reads, streams
+from scripts.benchmarks import burst, creation, graphql_lists, images, login, media, processes, reads, streams
 from scripts.benchmarks.figures import Row, missed, table
 from scripts.benchmarks.subject import Watched
 from scripts.daemons import running_daemons
@@ -60,6 +60,8 @@ async def _measure() -> list[Row]:
         rows += processes.memory(product, "at rest")
         _say("creations")
         rows += await creation.measure(product)
+        _say("machines from an image")
+        rows += await images.measure(product)
         _say("fifty at once")
         rows += await burst.measure(product)
         rows += processes.memory(product, "afterwards")

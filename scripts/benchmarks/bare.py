@@ -63,6 +63,25 @@ class BareLibvirt:
         domain.create()
         return identity, (time.perf_counter() - began) * 1000
 
+    def overlay_and_start(self, definition: str, like: str, disk_gb: int, backing: str, directory: Path) -> float:
+        """Makes a disk that stands on the file `backing`, and starts the defined machine from it: the milliseconds of
+        these two calls. It is removed again."""
+        identity = str(uuid4())
+        volume = volume_xml(VolumeSpec(naming.main_volume(naming.domain_name(identity)), disk_gb, backing))
+        own = directory / identity
+        own.mkdir(mode=0o711)
+        own.chmod(0o711)
+        pool = self._connection.storagePoolLookupByName(self._pool_name)
+        filter_name = naming.machine_filter(identity)
+        self._connection.nwfilterDefineXML(nwfilter_xml(NwFilterSpec(filter_name, naming.filter_uuid(filter_name))))
+        domain = self._connection.defineXML(_renamed(definition, like, identity))
+        began = time.perf_counter()
+        pool.createXML(volume, 0)
+        domain.create()
+        took = (time.perf_counter() - began) * 1000
+        self.remove(identity, directory)
+        return took
+
     def pause_guests(self, directory: Path) -> None:
         """Pauses the running guests whose machines have their directory in `directory`."""
         for domain in self._connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_RUNNING):

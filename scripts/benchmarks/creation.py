@@ -40,7 +40,7 @@ async def measure(product: Watched) -> list[Row]:
             machine_id, answer, until_running = await _made(product, listener, f"unattended {number}", "SEED")
             answered.append(answer)
             unattended.append(until_running)
-            await _destroy(product, machine_id)
+            await destroy(product, machine_id)
     await asyncio.to_thread(bare.close)
     answer_stat, running_stat, bare_stat = Stat.of(answered), Stat.of(running), Stat.of(alone)
     most = max(_FACTOR * bare_stat.median, bare_stat.median + _MARGIN_MS)
@@ -71,7 +71,7 @@ async def _made(
     began = time.perf_counter()
     machine_id = str((await product.create(name, customStorage=_DISK_GB, mediaMode=mode))["id"])
     answered = time.perf_counter()
-    await _until_running(listener, machine_id)
+    await until_running(listener, machine_id)
     return machine_id, (answered - began) * 1000, (time.perf_counter() - began) * 1000
 
 
@@ -79,17 +79,18 @@ async def _one(
     product: Watched, listener: psycopg.AsyncConnection[TupleRow], name: str, bare: BareLibvirt
 ) -> tuple[float, float]:
     """Milliseconds until a machine that boots its ISO runs, and of libvirt alone for the same."""
-    machine_id, _, until_running = await _made(product, listener, name, "MANUAL")
+    machine_id, _, took = await _made(product, listener, name, "MANUAL")
     department = (await product.ask(_DEPARTMENT, {"id": machine_id}))["machine"]["departmentId"]
     definition = await asyncio.to_thread(bare.definition, machine_id)
-    await _destroy(product, machine_id)
+    await destroy(product, machine_id)
     directory = product.base / "machines"
     other, alone = await asyncio.to_thread(bare.create, definition, machine_id, department, _DISK_GB, directory)
     await asyncio.to_thread(bare.remove, other, directory)
-    return until_running, alone
+    return took, alone
 
 
-async def _until_running(listener: psycopg.AsyncConnection[TupleRow], machine_id: str) -> None:
+async def until_running(listener: psycopg.AsyncConnection[TupleRow], machine_id: str) -> None:
+    """Waits for the event that a new machine runs. RuntimeError when it became anything else."""
     async with asyncio.timeout(_SECONDS):
         while (found := await (await listener.execute(_SETTLED, [machine_id])).fetchone()) is None:
             async for _ in listener.notifies(timeout=1, stop_after=1):
@@ -98,7 +99,8 @@ async def _until_running(listener: psycopg.AsyncConnection[TupleRow], machine_id
         raise RuntimeError(f"a machine became {found[0]} instead of running: {found[1]}")
 
 
-async def _destroy(product: Watched, machine_id: str) -> None:
+async def destroy(product: Watched, machine_id: str) -> None:
+    """Removes a machine. RuntimeError when it stays."""
     outcome = await product.verb("destroyMachine", machine_id)
     if not outcome["success"]:
         raise RuntimeError(f"a machine was not destroyed: {outcome['message']}")

@@ -44,6 +44,9 @@ def _complete(root: Path, system: Path) -> None:
     """What an installer adds to its own root file system, for nobody in particular."""
     for folder in _FOLDERS:
         (root / folder).mkdir(parents=True, exist_ok=True)
+    for applet in run(root / "bin/busybox", "--list", cwd=root).decode().split():
+        if not (root / "bin" / applet).exists():
+            (root / "bin" / applet).symlink_to("busybox")
     shutil.copy(system / "kernel", root / "boot/installed-kernel")
     shutil.copy(system / "initrd", root / "boot/installed-initrd")
     for name, text in (("hostname", "image\n"), ("passwd", _PASSWD), ("group", _GROUP), ("shadow", _SHADOW)):

@@ -14,7 +14,7 @@ from tests.support.product_installs import LIMITS
 from tests.support.wait import until
 
 FILE = "cloud.qcow2"
-SECONDS = 240
+SECONDS = 120
 _IMAGE = "id name kind state sizeGB operationId sourceMachineId machines { id name }"
 _ADD = f"""
 mutation Add($file: String!, $name: String!) {{ addImage(filename: $file, name: $name, os: UBUNTU) {{ {_IMAGE} }} }}

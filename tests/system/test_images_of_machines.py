@@ -39,8 +39,6 @@ async def test_machines_begin_with_an_image_of_an_installed_machine() -> None:
         found = await ended(product, created["id"])
         assert (found["state"], found["reason"], found["mode"]) == ("installed", None, "image")
         await printed(product, created["id"], "installed system from-gold ready")
-        assert (await product.verb("powerOn", source))["success"]
-        await printed(product, source, "installed system golden ready")
         for machine_id in (created["id"], source):
             assert (await product.verb("destroyMachine", machine_id))["success"]
             assert product.leftovers(machine_id) == []
@@ -62,6 +60,8 @@ async def test_clones_begin_with_the_disk_of_their_source_and_go_without_a_trace
         for one in made:
             operation = await product.ended(one["operation"]["id"])
             assert (operation["state"], operation["failure"]) == ("SUCCEEDED", None)
+        assert (await product.verb("forcePowerOff", made[0]["id"]))["success"]
+        for one in made[1:]:
             await printed(product, one["id"], "installed system source ready")
         linked, again, whole = [(await disks(product, one["id"]))[0]["image"] for one in made]
         assert linked == again
@@ -86,7 +86,7 @@ async def _refusal(product: Product, machine_id: str) -> str:
 
 
 async def _power_off(product: Product, machine_id: str) -> None:
-    assert (await product.verb("forcePowerOff", machine_id))["success"]
+    assert (await product.verb("powerOff", machine_id))["success"]
 
     async def is_off() -> bool:
         machine = await product.machine(machine_id)

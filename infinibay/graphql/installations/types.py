@@ -32,8 +32,8 @@ class InstallationTask:
 
 @strawberry.type
 class Installation:
-    """How a machine's system is installed. `mode` is seed, remaster or manual; `phase` is booting, installing, ending,
-    first-boot or finished while it is installing."""
+    """How a machine's system is installed. `mode` is seed, remaster, manual or image; `phase` is booting, installing,
+    ending, first-boot or finished while it is installing."""
 
     state: InstallationState
     mode: str

@@ -15,11 +15,13 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infinibay.core.operating_systems import OPERATING_SYSTEMS
+from infinibay.unattended.cloud import CloudManager
 from infinibay.unattended.debian import preseed_line
 from infinibay.unattended.factory import create_unattended_manager
 from infinibay.unattended.installation import Installation
 from infinibay.unattended.quoting import kickstart_word
-from tests.support.installations import LINE, RED_HAT, VERSIONS, plain, varied
+from tests.support.installations import LINE, LINUX, RED_HAT, VERSIONS, plain, varied
 from tests.support.scale import count
 
 _BIN = Path(sys.executable).parent
@@ -84,6 +86,16 @@ def test_cloud_init_takes_ubuntu_s_answers(tmp_path: Path) -> None:
         written(tmp_path / str(position), "ubuntu", asked) / "user-data"
         for position, asked in enumerate(varied("ubuntu", 30))
     ]
+    assert schema_of_cloud_init(*files) == [f"Valid cloud-config: {file}" for file in files]
+
+
+def test_cloud_init_takes_the_answers_for_an_image(tmp_path: Path) -> None:
+    files = []
+    for system in LINUX:
+        for position, asked in enumerate(varied(system, 5)):
+            file = tmp_path / f"{system}-{position}"
+            file.write_bytes(CloudManager(OPERATING_SYSTEMS[system].family).files(asked)["user-data"])
+            files.append(file)
     assert schema_of_cloud_init(*files) == [f"Valid cloud-config: {file}" for file in files]
 
 

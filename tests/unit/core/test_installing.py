@@ -24,6 +24,7 @@ UP = Signs(phase=Phase.BOOTING, seconds=1, speaks_late=False, has_media=True, up
 INSTALLING = replace(UP, phase=Phase.INSTALLING)
 ENDING = replace(UP, phase=Phase.ENDING)
 FIRST_BOOT = replace(UP, phase=Phase.FIRST_BOOT, has_media=False)
+IMAGE = replace(UP, from_image=True)
 WINDOWS = replace(UP, speaks_late=True)
 WAIT, FINISH, INSTALLED = Verdict(Step.WAIT), Verdict(Step.FINISH), Verdict(Step.INSTALLED)
 
@@ -47,6 +48,11 @@ WAIT, FINISH, INSTALLED = Verdict(Step.WAIT), Verdict(Step.FINISH), Verdict(Step
         (replace(UP, phase=Phase.FINISHED, has_media=False), INSTALLED),
         (replace(UP, phase=Phase.FINISHED, has_media=False, crashed=True), INSTALLED),
         (replace(FIRST_BOOT, agent=True), WAIT),
+        # Whoever powers a machine from an image off does no harm, and its medium stays until it has finished.
+        (replace(IMAGE, up=False, seconds=400), WAIT),
+        (replace(IMAGE, phase=Phase.FIRST_BOOT, agent=True), WAIT),
+        (replace(IMAGE, phase=Phase.FINISHED), FINISH),
+        (replace(IMAGE, agent=True, silent=True, seconds=301), FINISH),
         (replace(FIRST_BOOT, agent=True, silent=True, seconds=299), WAIT),
     ],
 )
@@ -61,6 +67,7 @@ def test_what_goes_on(signs: Signs, verdict: Verdict) -> None:
         (replace(INSTALLING, seconds=1001), "The installer did not finish within 1000 s"),
         (replace(WINDOWS, seconds=1001), "The installer did not finish within 1000 s"),
         (replace(FIRST_BOOT, seconds=501), "The installed system did not report within 500 s"),
+        (replace(IMAGE, seconds=501), "The installed system did not report within 500 s"),
         (replace(INSTALLING, up=False), "The machine powered off before its installer had finished"),
         (replace(WINDOWS, up=False), "The machine powered off before its installer had finished"),
         *((replace(signs, crashed=True), "The guest crashed") for signs in (UP, INSTALLING, ENDING, FIRST_BOOT)),
@@ -72,7 +79,11 @@ def test_what_fails(signs: Signs, reason: str) -> None:
 
 @pytest.mark.parametrize(
     "signs",
-    [replace(FIRST_BOOT, agent=True, seconds=501), replace(FIRST_BOOT, agent=True, silent=True, seconds=301)],
+    [
+        replace(FIRST_BOOT, agent=True, seconds=501),
+        replace(FIRST_BOOT, agent=True, silent=True, seconds=301),
+        replace(IMAGE, has_media=False, agent=True, silent=True, seconds=301),
+    ],
 )
 def test_a_system_that_runs_and_says_nothing_is_installed_with_a_reason(signs: Signs) -> None:
     verdict = judge(signs, LIMITS)
@@ -115,7 +126,15 @@ def test_by_hand_the_agent_tells() -> None:
 
 @pytest.mark.parametrize(
     ("signs", "left"),
-    [(UP, 99), (INSTALLING, 999), (ENDING, 299), (FIRST_BOOT, 499), (WINDOWS, 999), (replace(UP, seconds=200), 0)],
+    [
+        (UP, 99),
+        (INSTALLING, 999),
+        (ENDING, 299),
+        (FIRST_BOOT, 499),
+        (WINDOWS, 999),
+        (IMAGE, 499),
+        (replace(UP, seconds=200), 0),
+    ],
 )
 def test_how_long_to_wait(signs: Signs, left: float) -> None:
     assert seconds_left(signs, LIMITS) == left

@@ -93,6 +93,13 @@ def test_volume(golden: Judge, valid: Judge) -> None:
     valid("storagevol", xml)
 
 
+def test_volume_on_an_image(golden: Judge, valid: Judge) -> None:
+    xml = volume_xml(VolumeSpec("disk.qcow2", capacity_gb=64, backing="/opt/infinibay/disks/image.qcow2"))
+
+    golden("volume-on-image", xml)
+    valid("storagevol", xml)
+
+
 def test_every_golden_file_is_compared() -> None:
-    others = {"nwfilter-department", "nwfilter-machine", "pool", "volume"}
+    others = {"nwfilter-department", "nwfilter-machine", "pool", "volume", "volume-on-image"}
     assert {file.stem for file in Path(GOLDEN).iterdir()} == {*SAMPLES, *INSTALLERS, *others}

@@ -1,0 +1,92 @@
+"""`kill -9` of the server at each step of what makes and removes images and clones: it ends all the same, whole."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from tests.support.images import add_image, clone, create_image, disks, domains, files, images, imaging, ready
+from tests.support.product import Product
+from tests.support.product_installs import ended
+from tests.support.scale import count
+
+_PHASES = ("after", "before")
+_ADD = tuple(f"add_image:{step}:{phase}" for phase in _PHASES for step in ("copy", "ended"))
+_CREATE = tuple(f"create_image:{step}:{phase}" for phase in _PHASES for step in ("generalise", "copy", "ended"))
+_CLONE = tuple(f"copy_disk:{step}:{phase}" for phase in _PHASES for step in ("copy", "ended"))
+_REMOVE = tuple(f"remove_image:{step}:{phase}" for phase in _PHASES for step in ("volume", "records"))
+_REMOVAL = "mutation Remove($id: ID!) { removeImage(id: $id) }"
+
+
+@pytest.mark.parametrize("point", _ADD[: count(2, 4)])
+async def test_an_addition_goes_on_where_it_was_killed(point: str) -> None:
+    async with imaging() as product:
+        await product.start(fault=point)
+        image = await add_image(product)
+        await product.died()
+
+        await product.start()
+
+        await ready(product, image)
+        assert files(product) == [f"image-{image['id']}.qcow2"]
+
+
+@pytest.mark.parametrize("point", _REMOVE[: count(2, 4)])
+async def test_a_removal_goes_on_where_it_was_killed(point: str) -> None:
+    async with imaging() as product:
+        await product.start(fault=point)
+        image = await ready(product, await add_image(product))
+        with pytest.raises(httpx.TransportError):
+            await product.post(_REMOVAL, {"id": image["id"]})
+        await product.died()
+
+        await product.start()
+        page = await product.ask('{ operations(filter: {kind: "remove_image"}) { items { id } } }')
+        (removal,) = page["operations"]["items"]
+
+        assert (await product.ended(removal["id"]))["state"] == "SUCCEEDED"
+        assert await images(product) == []
+        assert files(product) == []
+
+
+@pytest.mark.parametrize("point", _CREATE[: count(1, 6)])
+async def test_an_image_of_a_machine_is_made_on_where_that_was_killed(point: str) -> None:
+    async with imaging() as product:
+        source = await _stopped(product)
+        await product.kill()
+        await product.start(fault=point)
+        image = await create_image(product, source, "Golden")
+        await product.died(240)
+
+        await product.start()
+
+        await ready(product, image)
+        assert domains(product) == []
+        assert not (product.base / "machines" / image["id"]).exists()
+
+
+@pytest.mark.parametrize("point", _CLONE[: count(1, 4)])
+async def test_a_clone_is_made_on_where_that_was_killed(point: str) -> None:
+    async with imaging() as product:
+        source = await _stopped(product)
+        await product.kill()
+        await product.start(fault=point)
+        made = await clone(product, source, "clone", linked=True)
+        await product.died()
+
+        await product.start()
+
+        assert (await product.ended(made["operation"]["id"]))["state"] == "SUCCEEDED"
+        assert (await disks(product, made["id"]))[0]["image"]["name"].startswith("Disk of source")
+        assert (await product.verb("destroyMachine", made["id"]))["success"]
+        assert [one["kind"] for one in await images(product)] == ["IMAGE"]
+        assert product.leftovers(made["id"]) == []
+
+
+async def _stopped(product: Product) -> str:
+    """The id of a machine from the cloud image that has set itself up and is off."""
+    image = await ready(product, await add_image(product))
+    source: str = (await product.create("source", baseImage=image["id"]))["id"]
+    assert (await ended(product, source))["state"] == "installed"
+    assert (await product.verb("powerOff", source))["success"]
+    return source
