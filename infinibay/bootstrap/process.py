@@ -98,7 +98,12 @@ def _engine(
         base.database_url,
         live.feed,
         host_id=base.host.id,
-        budgets={"media": settings.infinibay_media_budget, "start": settings.infinibay_start_budget},
+        budgets={
+            "media": settings.infinibay_media_budget,
+            # Apart, as a copy may take minutes, in which other machines want their media.
+            "copy": settings.infinibay_media_budget,
+            "start": settings.infinibay_start_budget,
+        },
         role=role,
         retention_days=settings.infinibay_operation_days,
         faults=faults,

@@ -85,6 +85,7 @@ _READ = {
     "MachineTemplateType": "machineTemplate",
     "MachineTemplateCategoryType": "machineTemplateCategory",
     "ApplicationType": "application",
+    "Image": "image",
 }
 TEXT_PLACES = places({"String", "ID", "JSONObject", "BigInt", "DateTimeISO"})
 NUMBER_PLACES = places({"Int", "Float", "BigInt"})

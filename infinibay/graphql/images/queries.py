@@ -16,7 +16,7 @@ class ImageQueries:
         return [Image.from_row(row) for row in await info.context.services.images.all()]
 
     @strawberry.field
-    async def image(self, info: Info, id: strawberry.ID) -> Image | None:
+    async def image(self, info: Info, id: str) -> Image | None:
         """One image; null when there is none."""
         row = await info.context.services.images.find(id)
         return Image.from_row(row) if row else None

@@ -73,7 +73,9 @@ class Generaliser:
         if found is not None:
             with suppress(ObjectMissing):
                 await domains.undefine(image_id)
-        await asyncio.to_thread(shutil.rmtree, machine_directory(self._machines_dir, image_id), ignore_errors=True)
+        directory = machine_directory(self._machines_dir, image_id)
+        if await asyncio.to_thread(directory.exists):
+            await asyncio.to_thread(shutil.rmtree, directory)
 
     async def _define(self, image: rows.Image, machine: rows.Machine) -> None:
         await self._definition.make_directory(image.id)

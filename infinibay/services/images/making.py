@@ -42,9 +42,9 @@ class ImageSteps:
 
     def kinds(self) -> tuple[OperationKind, ...]:
         """The table of this module's kinds."""
-        add = Step("copy", self._add, undo=self._remove_volume, budget="media")
-        copy = Step("copy", self._copy, undo=self._remove_volume, budget="media")
-        generalise = Step("generalise", self._generalise, undo=self._end_generalising, budget="start")
+        add = Step("copy", self._add, undo=self._remove_volume, budget="copy")
+        copy = Step("copy", self._copy, undo=self._remove_volume, budget="copy")
+        generalise = Step("generalise", self._generalise, undo=self._end_generalising, budget="copy")
         return (
             OperationKind(ADD, (add,), ended=self._made),
             OperationKind(CREATE, (copy, generalise), ended=self._made, exclusive=True),

@@ -20,6 +20,7 @@ from infinibay.errors import (
     FieldProblem,
     NotFound,
     NotImplementedYet,
+    Unavailable,
     UniqueViolation,
     UnusableMedium,
 )
@@ -121,7 +122,7 @@ class ImageService:
 
     async def remove(self, principal: Principal, image_id: str) -> None:
         """Removes an image that no machine stands on, and returns when it is gone. Raises NotFound, Conflict, or
-        OperationFailed when the volume stays."""
+        OperationFailed when the volume stays, Unavailable while it takes too long."""
         async with self._database.tx() as tx:
             image = await images.lock(tx, image_id)
             if image is None:
@@ -146,6 +147,8 @@ class ImageService:
         ended = await self._engine.wait(operation.id, _REMOVAL_SECONDS)
         if failure := self._engine.failure_of(ended):
             raise OperationFailed(failure)
+        if ended.endedAt is None:
+            raise Unavailable(f"The image is still being removed: operation {ended.id}")
 
     def _new(self, name: str, system: str, size_gb: int, source_machine_id: str | None = None) -> images.NewImage:
         image_id = str(uuid4())
