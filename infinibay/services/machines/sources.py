@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infinibay.core.identifiers import canonical
-from infinibay.core.operating_systems import OperatingSystem
+from infinibay.core.operating_systems import DRIVERS_ISO, OperatingSystem
 from infinibay.db import images, rows
 from infinibay.db.client import Database
 from infinibay.errors import FieldProblem
 from infinibay.services.isos.library import IsoLibrary
 from infinibay.services.machines.answers import IN_IMAGE
-from infinibay.services.machines.media import DRIVERS_ISO
 from infinibay.services.machines.requests import CreateMachineRequest
 from infinibay.unattended.installation import Medium
 
