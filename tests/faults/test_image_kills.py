@@ -81,7 +81,7 @@ async def test_what_is_made_of_a_machine_goes_on_where_it_was_killed(making: str
 async def _stopped(product: Product) -> str:
     """The id of a machine from the cloud image that has set itself up and is off."""
     image = await ready(product, await add_image(product))
-    source: str = (await product.create("source", baseImage=image["id"]))["id"]
+    source: str = (await product.create("source", baseImage=image["id"], mediaMode=None))["id"]
     assert (await ended(product, source))["state"] == "installed"
     assert (await product.verb("powerOff", source))["success"]
     return source

@@ -16,7 +16,7 @@ async def test_a_machine_from_a_cloud_image_sets_itself_up_and_says_so() -> None
         image = await ready(product, await add_image(product))
         assert (image["kind"], image["sizeGB"], image["machines"]) == ("IMAGE", 1, [])
 
-        created = await product.create("web one", baseImage=image["id"], customStorage=2)
+        created = await product.create("web one", baseImage=image["id"], mediaMode=None, customStorage=2)
         operation = await product.ended(created["operation"]["id"])
         assert (operation["state"], operation["failure"]) == ("SUCCEEDED", None)
         found = await ended(product, created["id"])

@@ -36,7 +36,7 @@ async def test_machines_begin_with_an_image_of_an_installed_machine() -> None:
         assert _digest(product, source) == before
         assert domains(product) == []
         assert not (product.base / "machines" / image["id"]).exists()
-        created = await product.create("from gold", baseImage=image["id"], customStorage=2)
+        created = await product.create("from gold", baseImage=image["id"], mediaMode=None, customStorage=2)
         found = await ended(product, created["id"])
         assert (found["state"], found["reason"], found["mode"]) == ("installed", None, "image")
         await printed(product, created["id"], "installed system from-gold ready")
@@ -50,7 +50,7 @@ async def test_machines_begin_with_an_image_of_an_installed_machine() -> None:
 async def test_clones_begin_with_the_disk_of_their_source_and_go_without_a_trace() -> None:
     async with imaging() as product:
         image = await ready(product, await add_image(product))
-        source = (await product.create("source", baseImage=image["id"], customStorage=1))["id"]
+        source = (await product.create("source", baseImage=image["id"], mediaMode=None, customStorage=1))["id"]
         assert (await ended(product, source))["state"] == "installed"
         assert await _refusal(product, source) == "The machine is running"
         await _power_off(product, source)
