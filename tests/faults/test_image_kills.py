@@ -37,7 +37,8 @@ async def test_an_addition_goes_on_where_it_was_killed(point: str) -> None:
         assert files(product) == [f"image-{image['id']}.qcow2"]
 
 
-@pytest.mark.parametrize("point", _REMOVE[: count(1, 4)])
+@pytest.mark.soak
+@pytest.mark.parametrize("point", _REMOVE)
 async def test_a_removal_goes_on_where_it_was_killed(point: str) -> None:
     async with imaging() as product:
         await product.start(fault=point)
@@ -55,7 +56,8 @@ async def test_a_removal_goes_on_where_it_was_killed(point: str) -> None:
         assert files(product) == []
 
 
-@pytest.mark.parametrize(("making", "cloning"), _OF_MACHINES[: count(1, 6)])
+@pytest.mark.soak
+@pytest.mark.parametrize(("making", "cloning"), _OF_MACHINES)
 async def test_what_is_made_of_a_machine_goes_on_where_it_was_killed(making: str, cloning: str) -> None:
     async with imaging() as product:
         source = await _stopped(product)
