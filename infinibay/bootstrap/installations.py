@@ -5,18 +5,14 @@ from __future__ import annotations
 from infinibay.bootstrap.foundation import Foundation
 from infinibay.bootstrap.machines import MachineParts
 from infinibay.core.installing import Limits
-from infinibay.db import rows
 from infinibay.db.locks import LockHolder
-from infinibay.events.feed import Feed
 from infinibay.operations.engine import OperationEngine
 from infinibay.services.installations.keeper import InstallationKeeper
 from infinibay.services.installations.reports import Reports
 from infinibay.services.installations.watcher import Watcher
 
 
-def installation_keeper(
-    base: Foundation, parts: MachineParts, engine: OperationEngine, feed: Feed[rows.Event]
-) -> InstallationKeeper:
+def installation_keeper(base: Foundation, parts: MachineParts, engine: OperationEngine) -> InstallationKeeper:
     """Wires it to the adapters."""
     settings = base.settings
     limits = Limits(
@@ -32,6 +28,4 @@ def installation_keeper(
             machine_id, base.database, base.hypervisor, engine, parts.recorder, reports, parts.secrets, limits
         )
 
-    return InstallationKeeper(
-        base.database, base.hypervisor, feed, LockHolder(base.database_url), base.host.id, watcher
-    )
+    return InstallationKeeper(base.database, base.hypervisor, LockHolder(base.database_url), base.host.id, watcher)

@@ -57,7 +57,7 @@ async def running(settings: Settings, role: Role, faults: FaultPoints | None = N
             worker = HostWorker(base.database, engine, parts.keeper, base.host.id)
             await worker.start()
             stack.push_async_callback(worker.stop)
-            installations = installation_keeper(base, parts, engine, live.feed)
+            installations = installation_keeper(base, parts, engine)
             installations.start()
             stack.push_async_callback(installations.stop)
             media.keeper.start()

@@ -78,8 +78,8 @@ async def owner_of_operation(db: Database, operation_id: str) -> str | None:
 
 
 def topics(event: rows.Event) -> tuple[str, ...]:
-    """What an event is about: ids of its machine, its operation and the machine's owner, and its kind."""
-    return tuple(name for name in (event.machineId, event.operationId, event.ownerId, event.kind) if name is not None)
+    """What an event is about: ids of its machine, its operation and the machine's owner."""
+    return tuple(name for name in (event.machineId, event.operationId, event.ownerId) if name is not None)
 
 
 async def purge(db: Database, days: int) -> int:

@@ -33,19 +33,20 @@ async def of_machines(db: Database, machine_ids: Sequence[str]) -> dict[str, row
     return {row.machineId: row for row in found}
 
 
-async def under_way(db: Database, host_id: str) -> frozenset[str]:
+async def under_way(db: Database, host_id: str) -> dict[str, str]:
     """The machines of a host whose installers run, whose first boot is awaited, or whose installation failed and has
-    its media still."""
+    its media still; with a word that changes with each phase."""
     found = await db.query_raw(
         """
-        SELECT i.machine_id::text AS id FROM installations i JOIN machines m ON m.id = i.machine_id
+        SELECT i.machine_id::text AS id, concat_ws(' ', i.state, i.phase) AS phase
+        FROM installations i JOIN machines m ON m.id = i.machine_id
         LEFT JOIN machine_configurations c ON c.machine_id = m.id
         WHERE m.host_id = $1::uuid AND (i.state = 'installing' OR (i.state = 'failed' AND i.mode <> 'manual'
           AND c.iso_path IS NOT NULL AND m.status NOT IN ('building', 'failed')))
         """,
         host_id,
     )
-    return frozenset(str(row["id"]) for row in found)
+    return {str(row["id"]): str(row["phase"]) for row in found}
 
 
 async def keep_media(

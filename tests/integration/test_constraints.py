@@ -74,6 +74,17 @@ GOOD: dict[str, dict[str, object]] = {
         "hostname": "one",
         "percent": 0,
     },
+    "images": {
+        "name": "Base",
+        "name_key": "base",
+        "os": "debian",
+        "kind": "image",
+        "state": "ready",
+        "pool": "default",
+        "volume_name": "base.qcow2",
+        "format": "qcow2",
+        "size_gb": 2,
+    },
     "isos": {"os": "ubuntu", "filename": "ubuntu.iso", "size_bytes": 0, "sha256": "0" * 64},
     "idempotency_keys": {"user_id": MACHINE, "key": "k", "action": "a", "fingerprint": "f"},
 }
@@ -100,6 +111,7 @@ NAMED = (
     "applications",
     "scripts",
     "firewall_rules",
+    "images",
 )
 POSITIVE = {
     "departments": ("internet_speed",),
@@ -154,6 +166,10 @@ CASES = [
     refused("installations", "mode", mode="by magic"),
     refused("installations", "percent", percent=101),
     refused("installations", "percent", percent=-1),
+    refused("images", "kind", kind="snapshot"),
+    refused("images", "state", state="lost"),
+    refused("images", "format", format="raw"),
+    refused("images", "size", size_gb=0),
     refused("isos", "filename", filename=""),
     refused("isos", "filename", filename="../etc/passwd"),
     refused("isos", "size_bytes", size_bytes=-1),

@@ -50,7 +50,8 @@ def fedora_iso(to: Path, version: str = "41") -> Path:
         f"[release]\nname = Fedora\nshort = Fedora\nversion = {version}\n"
         "[images-x86_64]\nkernel = images/pxeboot/vmlinuz\n"
     )
-    files = {".treeinfo": tree, "images/pxeboot/vmlinuz": "kernel"}
+    packages = {"repodata/repomd.xml": "<repomd/>"}
+    files = {".treeinfo": tree, "images/pxeboot/vmlinuz": "kernel", **packages}
     return linux_iso(to, f"Fedora-S-dvd-x86_64-{version}", files)
 
 

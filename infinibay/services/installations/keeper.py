@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from infinibay.db import installations, rows
+from infinibay.db import installations
 from infinibay.db.client import Database
 from infinibay.db.locks import LockHolder
 from infinibay.errors import DatabaseUnavailable, Unavailable
-from infinibay.events.feed import Feed
 from infinibay.log import get_logger
 from infinibay.services.installations.watcher import Watcher
 from infinibay.virt.api import ConnectionChanged, Hypervisor
 
 log = get_logger(__name__)
 
-_LOOK_SECONDS = 10.0
+_LOOK_SECONDS = 1.0
 _AGAIN_SECONDS = 2.0
 
 
@@ -27,14 +26,12 @@ class InstallationKeeper:
         self,
         database: Database,
         hypervisor: Hypervisor,
-        feed: Feed[rows.Event],
         lock: LockHolder,
         host_id: str,
         watcher: Callable[[str], Watcher],
     ) -> None:
         self._database = database
         self._hypervisor = hypervisor
-        self._feed = feed
         self._lock = lock
         self._host_id = host_id
         self._new_watcher = watcher
@@ -78,23 +75,21 @@ class InstallationKeeper:
             self._tasks.clear()
 
     async def _look_for_new(self) -> None:
-        with self._feed.reading(installations.EVENT_KIND) as reader:
-            while True:
-                try:
-                    wanted = await installations.under_way(self._database, self._host_id)
-                except Unavailable as error:
-                    log.warning("installations.wait_for_database", reason=error.message)
-                else:
-                    for machine_id in wanted - self._watchers.keys():
+        """Also what another process heard and wrote. A reader of the feed would have it read every event of all."""
+        seen: dict[str, str] = {}
+        while True:
+            try:
+                wanted = await installations.under_way(self._database, self._host_id)
+            except Unavailable as error:
+                log.warning("installations.wait_for_database", reason=error.message)
+            else:
+                for machine_id, phase in wanted.items():
+                    if machine_id not in self._watchers:
                         self._watch(machine_id)
-                try:
-                    async with asyncio.timeout(_LOOK_SECONDS):
-                        await reader.news()
-                    # Another process may have heard what a watcher here waits for.
-                    for watcher in self._watchers.values():
-                        watcher.noticed("report")
-                except TimeoutError:
-                    continue
+                    elif seen.get(machine_id) != phase:
+                        self._watchers[machine_id].noticed("report")
+                seen = wanted
+            await asyncio.sleep(_LOOK_SECONDS)
 
     def _watch(self, machine_id: str) -> None:
         watcher = self._new_watcher(machine_id)
