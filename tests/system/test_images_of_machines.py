@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+import pytest
+
 from tests.support.images import (
     add_image,
     clone,
@@ -47,6 +49,7 @@ async def test_machines_begin_with_an_image_of_an_installed_machine() -> None:
         assert files(product) == []
 
 
+@pytest.mark.soak
 async def test_clones_begin_with_the_disk_of_their_source_and_go_without_a_trace() -> None:
     async with imaging() as product:
         image = await ready(product, await add_image(product))

@@ -102,7 +102,8 @@ async def test_answers_become_a_system_that_boots_and_finishes_itself(
         assert system.run("ls /var/lib/infinibay /root /var/log/installer | grep -e setup -e ks.cfg -e user-data") == ""
 
 
-@pytest.mark.parametrize(("family", "lacking", "says"), LACKS[: count(1, len(LACKS))])
+@pytest.mark.soak
+@pytest.mark.parametrize(("family", "lacking", "says"), LACKS)
 async def test_an_installer_without_its_answers_asks(tmp_path: Path, family: Family, lacking: str, says: str) -> None:
     start = await _start(tmp_path, build_installer_iso(family), asked_for(family, "bios"), family, "seed", lacking)
     with Machine(tmp_path, "bios").started(start) as installer:
@@ -121,8 +122,9 @@ async def test_an_installer_without_its_answers_asks(tmp_path: Path, family: Fam
             "garbage", "Power down", [STARTED, Report("task", "script", "no-such-task", 0), INSTALLED], id="garbage"
         ),
         pytest.param("contradicts", "Power down", [STARTED, INSTALLED, FAILED, FINISHED], id="contradicts"),
-    ][: count(1, 6)],
+    ],
 )
+@pytest.mark.soak
 async def test_an_installer_fails_as_it_is_told_to(
     tmp_path: Path, fault: Fault, ends: str, reports: list[Report]
 ) -> None:
