@@ -142,7 +142,8 @@ class Watcher:
             up=up,
             crashed=domain is not None and (domain.state is DomainState.CRASHED or domain.broken),
             rebooted=self._rebooted,
-            stopped_by_request=not up and await self._was_asked_to_stop(),
+            # A domain that was taken away from outside says nothing of its guest either.
+            stopped_by_request=not up and (domain is None or await self._was_asked_to_stop()),
             agent=_awaits_agent(row) and await self._agent(row),
             silent=not row.tasks and not self._heard,
             from_image=row.mode == "image",

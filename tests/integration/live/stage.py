@@ -33,7 +33,8 @@ class Stage:
 
     async def machine(self, owner: str | None = "owner") -> str:
         """A new machine, whose creation has ended."""
-        machine: str = (await self.product.machine())["id"]
+        # Nothing happens to it by itself: no installer is waited for.
+        machine: str = (await self.product.machine(mediaMode="MANUAL"))["id"]
         await self.give(machine, owner)
         return machine
 
