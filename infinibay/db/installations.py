@@ -87,7 +87,7 @@ async def enter(
     reason: str | None = None,
     operation_id: str | None = None,
 ) -> bool:
-    """Writes a new state with its event `machine.installation` {state, phase, percent, reason}; false when it is there
+    """Writes a new state with its event `machine.installation` {state, phase, reason}; false when it is there
     already or has ended before."""
     machine = await machines.lock(tx, machine_id)
     before = await tx.installation.find_unique(where={"machineId": machine_id})
@@ -95,7 +95,7 @@ async def enter(
         return False
     await tx.execute_raw(
         """
-        UPDATE installations SET state = $2::text::"InstallationState", phase = $3, reason = $4, percent = NULL,
+        UPDATE installations SET state = $2::text::"InstallationState", phase = $3, reason = $4,
           phase_at = clock_timestamp(),
           started_at = CASE WHEN $2 = 'pending' THEN NULL ELSE coalesce(started_at, clock_timestamp()) END,
           ended_at = CASE WHEN $2 IN ('installed', 'failed') THEN clock_timestamp() END,

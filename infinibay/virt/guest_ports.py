@@ -10,8 +10,8 @@ from typing import Final
 
 import libvirt
 
+from infinibay.errors import HypervisorError
 from infinibay.log import get_logger
-from infinibay.virt import errors
 from infinibay.virt.connection import Connection, Kind
 
 log = get_logger(__name__)
@@ -82,14 +82,15 @@ async def opened(connection: Connection, uuid: str, port: str) -> AsyncIterator[
     try:
         yield _pieces(connection, found)
     finally:
-        await asyncio.to_thread(found.close)
+        with contextlib.suppress(HypervisorError):  # Without the connection there is no stream any more.
+            await connection.call(Kind.CHANGE, lambda _: found.close(), counted_as=found.close)
 
 
 async def _pieces(connection: Connection, port: _Port) -> AsyncIterator[bytes]:
     while (piece := await port.piece()) is not None:
         yield piece
         try:
-            await asyncio.to_thread(port.watch_on)
-        except libvirt.libvirtError as error:
-            log.info("virt.guest_port_lost", reason=str(errors.translate(error)), connected=connection.connected)
+            await connection.call(Kind.QUERY, lambda _: port.watch_on(), counted_as=port.watch_on)
+        except HypervisorError as error:
+            log.info("virt.guest_port_lost", reason=error.message)
             return

@@ -72,7 +72,6 @@ GOOD: dict[str, dict[str, object]] = {
         "keyboard": "us",
         "timezone": "Etc/UTC",
         "hostname": "one",
-        "percent": 0,
     },
     "images": {
         "name": "Base",
@@ -164,8 +163,6 @@ CASES = [
         for start, end in ((-1, None), (65536, None), (None, 5), (5, 4), (5, 65536))
     ),
     refused("installations", "mode", mode="by magic"),
-    refused("installations", "percent", percent=101),
-    refused("installations", "percent", percent=-1),
     refused("images", "kind", kind="snapshot"),
     refused("images", "state", state="lost"),
     refused("images", "format", format="raw"),

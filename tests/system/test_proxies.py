@@ -12,11 +12,11 @@ import pytest
 from websockets.asyncio.client import connect
 
 from tests.support.documents import Page, runs
-from tests.support.guest_iso import build_guest_iso
 from tests.support.iso_layouts import ubuntu_iso
 from tests.support.product import EMAIL, LOGIN, PASSWORD, Product
 from tests.support.proxies import ADDRESS, NAME, Proxy, caddy, nginx
 from tests.support.sockets import PROTOCOLS, Socket
+from tests.system.life import serving
 
 _ORIGIN = f"https://{NAME}"
 _EVENTS = 'subscription { machineEvents(afterSeq: "0") { data } }'
@@ -27,12 +27,8 @@ ACCOUNT_AT_ONE_ADDRESS = 10
 
 @pytest.fixture(scope="module")
 async def product() -> AsyncIterator[Product]:
-    made = Product(build_guest_iso())
-    try:
-        await made.start()
+    async with serving() as made:
         yield made
-    finally:
-        await made.close()
 
 
 @runs("reverse_proxy")

@@ -38,7 +38,6 @@ class Installation:
     state: InstallationState
     mode: str
     phase: str | None
-    percent: int | None
     reason: str | None
     hostname: str
     locale: str
@@ -54,7 +53,6 @@ class Installation:
             state=row.state,
             mode=row.mode,
             phase=row.phase,
-            percent=row.percent,
             reason=row.reason,
             hostname=row.hostname,
             locale=row.locale,

@@ -56,6 +56,9 @@ class InstallationKeeper:
                     await self._while_ours()
             except DatabaseUnavailable as error:
                 log.warning("installations.wait_for_database", reason=error.message)
+            except Exception:
+                # Without it no installation would ever end.
+                log.exception("installations.keeper_failed")
             await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _while_ours(self) -> None:

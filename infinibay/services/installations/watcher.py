@@ -77,8 +77,12 @@ class Watcher:
         """Follows the installation to its end."""
         port: asyncio.Task[None] | None = None
         try:
-            while (row := await self._row()) is not None:
+            while True:
+                # Before the look, so that what happens during it leads to another one.
                 self._changed.clear()
+                row = await self._row()
+                if row is None:
+                    return
                 try:
                     machine = await machines.find_with_configuration(self._database, self._machine_id)
                     if machine is None or not _is_under_way(row, machine):
@@ -112,6 +116,7 @@ class Watcher:
     async def _look(self, row: rows.Installation, machine: rows.Machine) -> float:
         """Judges the installation and does what follows; the seconds until it has to be looked at again."""
         if row.state == rows.InstallationState.failed:
+            await self._recorder.picture(self._machine_id)
             return await self._finish(machine)
         if row.mode == "manual":
             # Nobody records what a person does; the agent's beginning wakes us.
@@ -188,8 +193,6 @@ class Watcher:
 
     async def _end(self, machine: rows.Machine, verdict: Verdict) -> None:
         has_failed = verdict.step is Step.FAILED
-        if has_failed:
-            await self._recorder.picture(self._machine_id)
         async with self._database.tx() as tx:
             await machines.lock(tx, machine.id)
             if not has_failed:

@@ -16,14 +16,12 @@ CREATE TABLE "installations" (
   "kernel_arguments" TEXT[],
   "phase" TEXT,
   "phase_at" TIMESTAMPTZ(3),
-  "percent" INTEGER,
   "reason" TEXT,
   "token_hash" TEXT,
   "started_at" TIMESTAMPTZ(3),
   "ended_at" TIMESTAMPTZ(3),
   CONSTRAINT "installations_pkey" PRIMARY KEY ("machine_id"),
-  CONSTRAINT "installations_mode_check" CHECK ("mode" IN ('seed', 'remaster', 'manual')),
-  CONSTRAINT "installations_percent_check" CHECK ("percent" BETWEEN 0 AND 100)
+  CONSTRAINT "installations_mode_check" CHECK ("mode" IN ('seed', 'remaster', 'manual'))
 );
 
 CREATE TABLE "installation_tasks" (
