@@ -232,7 +232,8 @@ async def test_the_example_of_a_stream_goes_on_after_a_restart(product: Product,
 _TOLD = """
 async function* told(events) {
   for await (const result of events) {
-    console.log(JSON.stringify(result.data.machineEvents.data.departmentId ?? null));
+    const { kind, data } = result.data.machineEvents;
+    if (kind === "department.created") console.log(JSON.stringify(data.departmentId));
     yield result;
   }
 }

@@ -72,8 +72,8 @@ async def test_progress_shows_an_operation_until_it_ends(stage: Stage) -> None:
     machine = await stage.machine()
     operation = (
         await stage.product.rows(
-            "INSERT INTO operations (kind, host_id, machine_id, steps, state)"
-            " SELECT 'work', host_id, id, 2, 'QUEUED' FROM machines WHERE id = %s::uuid RETURNING id::text",
+            "INSERT INTO operations (kind, host_id, machine_id, steps, state, enqueued_at)"
+            " SELECT 'work', host_id, id, 2, 'QUEUED', now() FROM machines WHERE id = %s::uuid RETURNING id::text",
             machine,
         )
     )[0][0]
