@@ -7,8 +7,8 @@ from typing import Literal
 
 from infinibay.libvirtxml.element import Element, node
 
-Bus = Literal["virtio", "sata", "ide"]
-ControllerKind = Literal["pci", "usb", "virtio-serial"]
+Bus = Literal["virtio", "sata", "scsi", "ide"]
+ControllerKind = Literal["pci", "usb", "scsi", "virtio-serial"]
 PanicModel = Literal["isa", "hyperv"]
 
 

@@ -94,7 +94,8 @@ class _Parts:
             raise RuntimeError("the rows are not there")
 
     async def execute(self, query: str) -> Any:
-        services = SimpleNamespace(machines=SimpleNamespace(list=self._list), operations=None, installations=None)
+        listed = SimpleNamespace(list=self._list)
+        services = SimpleNamespace(machines=listed, operations=None, installations=None, images=None)
         context = Context(services=cast("Any", services), principal=self._principal, graphic_host="localhost")
         result = await self._schema.execute(query, context_value=context)
         if result.errors:

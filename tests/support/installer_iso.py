@@ -25,7 +25,8 @@ _SOURCES = Path(__file__).with_name("installer")
 # Each module after those it needs.
 _MODULES = (
     *guest_parts.VIRTIO_MODULES,
-    *("scsi_common", "scsi_mod", "libata", "libahci", "ahci", "cdrom", "sr_mod", "isofs", "pvpanic", "pvpanic-mmio"),
+    *("scsi_common", "scsi_mod", "virtio_scsi", "libata", "libahci", "ahci", "cdrom", "sr_mod", "isofs"),
+    *("pvpanic", "pvpanic-mmio"),
     *("crc16", "crc32c_generic", "libcrc32c", "mbcache", "jbd2", "ext4"),
 )
 _SCRIPTS = ("devices.sh", "media.sh", "disk.sh", "install.sh", "ubuntu.sh", "fedora.sh", "debian.sh", "yaml.awk")

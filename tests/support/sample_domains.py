@@ -50,6 +50,7 @@ class Sample:
     network: str = "default"
     bridge: bool = False
     iso: bool = True
+    from_image: bool = False
 
     def machine(
         self,
@@ -80,6 +81,7 @@ class Sample:
             bridge=self.bridge,
             machines_dir=machines_dir,
             graphics_password="s3cretPw",
+            from_image=self.from_image,
         )
 
     def spec(self, machine_id: str) -> DomainSpec:
@@ -95,6 +97,7 @@ SAMPLES = {
     "ubuntu-qemu-efi-vnc": Sample("ubuntu", "qemu", "vnc"),
     "ubuntu-qemu-bios-spice": Sample("ubuntu", "qemu", "spice", capabilities=WITHOUT_OVMF),
     "ubuntu-kvm-efi-vnc-installed-bridge": Sample("ubuntu", "kvm", "vnc", network="br0", bridge=True, iso=False),
+    "ubuntu-kvm-efi-vnc-image": Sample("ubuntu", "kvm", "vnc", from_image=True),
     "ubuntu-test-vnc": Sample("ubuntu", "test", "vnc", capabilities=TEST_DRIVER),
     "fedora-kvm-efi-spice": Sample("fedora", "kvm", "spice"),
     "fedora-qemu-efi-spice-unfiltered": Sample("fedora", "qemu", "spice", capabilities=WITHOUT_FILTERS),

@@ -109,6 +109,7 @@ class Definition:
                 bridge=await self._is_bridge(choice.network),
                 machines_dir=self.place.machines_dir,
                 graphics_password="",
+                from_image=checked.source.image is not None,
             )
             xml = without_secrets(domain_xml(design(spec, checked.capabilities)))
         return Preview(disk_path, choice.firmware, choice.network, filters, xml)
@@ -183,6 +184,7 @@ class Definition:
             machines_dir=self.place.machines_dir,
             graphics_password=password,
             installer=installer,
+            from_image=disks[0].baseImageId is not None,
         )
 
     def _drive(self, machine_id: str, checked: Checked) -> str:

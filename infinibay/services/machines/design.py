@@ -46,7 +46,8 @@ INSTALLER_LOG = "installer.log"
 # Anaconda writes its log to a port of this name wherever there is one.
 _ANACONDA_LOG_PORT = "org.fedoraproject.anaconda.log.0"
 KIB_PER_GB = 1024**2
-# Six of them are taken by the virtio devices and the USB controller; eight stay free for what is plugged in later.
+# At most seven of them are taken by the virtio devices and the USB controller; the others are for what is plugged in
+# later.
 ROOT_PORTS = 14
 SPINLOCK_RETRIES = 8191
 # Each is older than the oldest kernel that we support; the later ones need the earlier ones.
@@ -83,7 +84,8 @@ class MachineDesign:
     """Everything that a machine's domain depends on, beside the host. RAM is in GB.
 
     `bridge` tells whether the network is a bridge of the host; `iso_path` is the medium in the CD-ROM drive, which
-    is empty without one; `machines_dir` holds one directory per machine, which must exist before the start.
+    is empty without one; `from_image`: its disk stands on an image; `machines_dir` holds one directory per machine,
+    which must exist before the start.
     """
 
     machine_id: str
@@ -98,6 +100,7 @@ class MachineDesign:
     machines_dir: Path
     graphics_password: str = field(repr=False)
     installer: InstallerMedia | None = None
+    from_image: bool = False
 
 
 def choose(
@@ -207,6 +210,7 @@ def _devices(machine: MachineDesign, capabilities: Capabilities) -> tuple[Device
         DiskSpec(machine.disk_path, "vda", "virtio", boot_order=1, cache="writeback", discard=True),
         *_drives(machine),
         *_controllers(),
+        *(() if _drive_bus(machine) == "sata" else (ControllerSpec("scsi", "virtio-scsi"),)),
         _nic(machine, filtered=capabilities.nwfilter),
         SerialSpec(str(machine_directory(machine.machines_dir, machine.machine_id) / "serial.log")),
         ChannelSpec("unix", "org.qemu.guest_agent.0"),
@@ -229,11 +233,16 @@ def _devices(machine: MachineDesign, capabilities: Capabilities) -> tuple[Device
     return tuple(devices)
 
 
+def _drive_bus(machine: MachineDesign) -> Literal["sata", "scsi"]:
+    """SATA, which every installer knows; the small kernels of Linux's cloud images see virtio alone."""
+    return "scsi" if machine.from_image and not machine.system.is_windows else "sata"
+
+
 def _drives(machine: MachineDesign) -> tuple[CdromSpec, ...]:
     """SATA drives can't be plugged in later, so there is one even without a medium."""
     installer = machine.installer
     kind: Literal["raw", "qcow2"] = "qcow2" if installer is not None and installer.overlay else "raw"
-    drive = CdromSpec(machine.iso_path, MEDIUM_DRIVE, "sata", boot_order=2, format=kind)
+    drive = CdromSpec(machine.iso_path, MEDIUM_DRIVE, _drive_bus(machine), boot_order=2, format=kind)
     if installer is None:
         return (drive,)
     beside = ((installer.seed_path, SEED_DRIVE), (installer.drivers_path, DRIVERS_DRIVE))
