@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeAlias
 
 import strawberry
@@ -24,10 +25,11 @@ class Context:
     refusal: InfinibayError | None = None
     address: str = ""
     root_fields: set[str] = field(default_factory=set)
-    loaders: Loaders = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.loaders = Loaders(self.services.operations, self.services.installations, self.services.images)
+    @cached_property
+    def loaders(self) -> Loaders:
+        """Made when a nested field asks, which most streams never do."""
+        return Loaders(self.services.operations, self.services.installations, self.services.images)
 
     @property
     def caller(self) -> Principal:

@@ -28,7 +28,7 @@ class RedHatManager:
     def problems(self, installation: Installation) -> tuple[FieldProblem, ...]:
         problems = linux_problems(installation, Family.REDHAT, RPM_PACKAGE)
         if not installation.medium.has_packages and installation.mirror is None:
-            problems.append(FieldProblem("isoId", "This medium brings no packages; take a DVD or name a mirror"))
+            problems.append(FieldProblem("isoId", "This medium brings no packages; take the DVD"))
         return tuple(problems)
 
     def files(self, installation: Installation) -> dict[str, bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from tests.support.cloud_image import build_cloud_image
@@ -17,7 +18,9 @@ FILE = "cloud.qcow2"
 SECONDS = 120
 _IMAGE = "id name kind state sizeGB operationId sourceMachineId machines { id name }"
 _ADD = f"""
-mutation Add($file: String!, $name: String!) {{ addImage(filename: $file, name: $name, os: UBUNTU) {{ {_IMAGE} }} }}
+mutation Add($file: String!, $name: String!, $os: MachineOs!) {{
+  addImage(filename: $file, name: $name, os: $os) {{ {_IMAGE} }}
+}}
 """
 _CREATE = f"mutation Make($id: ID!, $name: String!) {{ createImage(machineId: $id, name: $name) {{ {_IMAGE} }} }}"
 _REMOVE = "mutation Remove($id: ID!) { removeImage(id: $id) }"
@@ -30,10 +33,10 @@ _DISKS = "query Disks($id: String!) { machine(id: $id) { disks { position sizeGB
 
 
 @asynccontextmanager
-async def imaging(**settings: str) -> AsyncIterator[Product]:
-    """A started server with the cloud image in its ISO directory."""
+async def imaging(cloud_image: Path | None = None, **settings: str) -> AsyncIterator[Product]:
+    """A started server with a cloud image, if no other then the tests' own, in its ISO directory."""
     made = Product(build_guest_iso(), **{**LIMITS, **settings})
-    shutil.copy(build_cloud_image(), made.base / "iso" / FILE)
+    shutil.copy(cloud_image or build_cloud_image(), made.base / "iso" / FILE)
     try:
         await made.start()
         yield made
@@ -41,9 +44,9 @@ async def imaging(**settings: str) -> AsyncIterator[Product]:
         await made.close()
 
 
-async def add_image(product: Product, name: str = "Cloud") -> dict[str, Any]:
+async def add_image(product: Product, name: str = "Cloud", system: str = "UBUNTU") -> dict[str, Any]:
     """The cloud image, as it is about to be added."""
-    found: dict[str, Any] = (await product.ask(_ADD, {"file": FILE, "name": name}))["addImage"]
+    found: dict[str, Any] = (await product.ask(_ADD, {"file": FILE, "name": name, "os": system}))["addImage"]
     return found
 
 
@@ -92,6 +95,17 @@ async def printed(product: Product, machine_id: str, text: str) -> None:
         return log.exists() and text in log.read_text(errors="replace")
 
     await until(look, SECONDS, f"{text!r} on the serial port")
+
+
+async def power_off(product: Product, machine_id: str) -> None:
+    """Powers it off, and waits until it is."""
+    assert (await product.verb("powerOff", machine_id))["success"]
+
+    async def is_off() -> bool:
+        machine = await product.machine(machine_id)
+        return machine is not None and machine["status"] == "stopped"
+
+    await until(is_off, 60, "the machine's power-off")
 
 
 def files(product: Product) -> list[str]:

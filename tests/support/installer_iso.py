@@ -86,7 +86,7 @@ def installed_system(cache: Path) -> Path:
             shutil.copy(guest_parts.only(packages, "boot/vmlinuz-*"), parts / "kernel")
             _write_root(packages, work / "root")
             guest_parts.write_initrd(work / "root", parts / "initrd")
-            (parts / "disk").write_bytes(gzip.compress(_disk(work), mtime=0))
+            (parts / "disk").write_bytes(gzip.compress(boot_records(work, SYSTEM_SECTORS), mtime=0))
             parts.replace(system)
     return system
 
@@ -116,15 +116,16 @@ def _write_root(packages: Path, root: Path) -> None:
     guest_parts.copy_modules(packages, root / "modules", _MODULES)
 
 
-def _disk(work: Path) -> bytes:
-    """The start of a disk: GRUB for BIOS before the first partition, GRUB for UEFI in it; the second one is empty."""
+def boot_records(work: Path, system_sectors: int) -> bytes:
+    """The start of a disk: GRUB for BIOS before the first partition, GRUB for UEFI in it. The second one, of that size,
+    begins where this ends; what they boot there is `/boot/installed-kernel` with `/boot/installed-initrd`."""
     menu, core, loader, image = work / "disk.cfg", work / "core.img", work / "disk.efi", work / "disk.img"
     menu.write_text(_DISK_MENU)
     for platform, target, extra in (("i386-pc", core, ("biosdisk",)), ("x86_64-efi", loader, ("efi_gop",))):
         run("grub-mkimage", "-O", platform, "-p", "/grub", "-c", menu, "-o", target, *_DISK_MODULES, *extra, cwd=work)
     boot = Path("/usr/lib/grub/i386-pc/boot.img").read_bytes()[:440]
     partitions = _partition(0xEF, _EFI_START, _EFI_SECTORS)
-    partitions += _partition(0x83, _EFI_START + _EFI_SECTORS, SYSTEM_SECTORS)
+    partitions += _partition(0x83, _EFI_START + _EFI_SECTORS, system_sectors)
     # GRUB's sector for disks loads what begins in the next one.
     start = boot.ljust(446, b"\0") + partitions.ljust(64, b"\0") + b"\x55\xaa" + core.read_bytes()
     image.write_bytes(start.ljust((_EFI_START + _EFI_SECTORS) * SECTOR, b"\0"))

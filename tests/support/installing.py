@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import shutil
 import socket
@@ -10,12 +9,12 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from infinibay.unattended.installation import REPORT_PORT, Firmware
 from infinibay.unattended.reports import Report, read_report
+from tests.support.agent import guest_output
 from tests.support.media import run
 from tests.support.wait import until_sync
 
@@ -82,14 +81,7 @@ class Running:
 
     def run(self, command: str) -> str:
         """What a command of the guest's shell prints."""
-        asked = {"path": "/bin/sh", "arg": ["-c", command], "capture-output": True}
-        process = self.ask_agent("guest-exec", **asked)["pid"]
-        ended = until_sync(partial(self._ended, process), STEP_SECONDS, command)
-        return base64.b64decode(ended.get("out-data", "")).decode()
-
-    def _ended(self, process: int) -> dict[str, Any] | None:
-        status: dict[str, Any] = self.ask_agent("guest-exec-status", pid=process)
-        return status if status["exited"] else None
+        return guest_output(self.ask_agent, command, STEP_SECONDS)
 
 
 class Machine:

@@ -81,7 +81,7 @@ async def in_phase(product: Product, machine_id: str, *phases: str) -> dict[str,
     return await until(look, SECONDS, f"the phase {' or '.join(phases)}")
 
 
-async def ended(product: Product, machine_id: str) -> dict[str, Any]:
+async def ended(product: Product, machine_id: str, seconds: float = SECONDS) -> dict[str, Any]:
     """The installation, once it has ended; a server that is away for a moment is waited for."""
 
     async def look() -> dict[str, Any] | None:
@@ -91,7 +91,7 @@ async def ended(product: Product, machine_id: str) -> dict[str, Any]:
             return None
         return found if found["state"] in {"installed", "failed"} else None
 
-    return await until(look, SECONDS, "the end of the installation")
+    return await until(look, seconds, "the end of the installation")
 
 
 async def without_media(product: Product, machine_id: str) -> None:

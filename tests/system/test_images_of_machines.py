@@ -15,20 +15,20 @@ from tests.support.images import (
     files,
     images,
     imaging,
+    power_off,
     printed,
     ready,
     remove_image,
 )
 from tests.support.product import Product
 from tests.support.product_installs import ended, install, installing
-from tests.support.wait import until
 
 
 async def test_machines_begin_with_an_image_of_an_installed_machine() -> None:
     async with installing(("ubuntu", "")) as product:
         source = await install(product, "golden")
         assert (await ended(product, source))["state"] == "installed"
-        await _power_off(product, source)
+        await power_off(product, source)
         before = _digest(product, source)
 
         await _fails_without_its_agent(product, source)
@@ -56,7 +56,7 @@ async def test_clones_begin_with_the_disk_of_their_source_and_go_without_a_trace
         source = (await product.create("source", baseImage=image["id"], mediaMode=None, customStorage=1))["id"]
         assert (await ended(product, source))["state"] == "installed"
         assert await _refusal(product, source) == "The machine is running"
-        await _power_off(product, source)
+        await power_off(product, source)
         before = _digest(product, source)
 
         made = [await clone(product, source, f"clone {n}", linked=n < 2) for n in range(3)]
@@ -105,16 +105,6 @@ async def _refusal(product: Product, machine_id: str) -> str:
     (error,) = (await product.post(query))["errors"]
     assert error["extensions"]["code"] == "CONFLICT"
     return str(error["message"])
-
-
-async def _power_off(product: Product, machine_id: str) -> None:
-    assert (await product.verb("powerOff", machine_id))["success"]
-
-    async def is_off() -> bool:
-        machine = await product.machine(machine_id)
-        return machine is not None and machine["status"] == "stopped"
-
-    await until(is_off, 60, "the machine's power-off")
 
 
 def _digest(product: Product, machine_id: str) -> str:
