@@ -16,7 +16,7 @@ _SEED = 20260101
 _LONGEST = 3.0
 
 
-@pytest.mark.parametrize("turn", range(count(5, 50)))
+@pytest.mark.parametrize("turn", range(count(3, 50)))
 async def test_whenever_the_server_is_killed_machines_end_whole(product: Product, turn: int) -> None:
     name = f"turn {turn}"
     await product.start()

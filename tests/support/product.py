@@ -120,6 +120,11 @@ class Product:
             raise AssertionError(f"the server ended with {self.process.returncode}:\n{text}")
         return found[1] if found else None
 
+    async def start_and_die(self, fault: str) -> None:
+        """Starts the server, which takes up what was begun and kills itself at the fault point, ready or not."""
+        self.process = self._launch("all", fault)
+        await self.died()
+
     async def died(self, seconds: float = 60) -> None:
         """Waits until the server killed itself at its fault point."""
         assert self.process is not None
