@@ -26,7 +26,7 @@ _GRACE_SECONDS = 5
 _SWITCH_SECONDS = 0.0005
 # A full collection costs 250 ms with 1,000 subscribers. What one event makes for all of them dies by itself, but looked
 # at in the middle of it, as after the usual 700 objects, it counts as growth, and growth brings full collections.
-_COLLECTIONS = (30_000, 3, 5)
+_COLLECTIONS = (50_000, 2, 10)
 
 
 class _Server(uvicorn.Server):

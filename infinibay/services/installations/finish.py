@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from infinibay.core.installing import Phase
 from infinibay.db import installations, machines, rows
 from infinibay.db.client import Database
-from infinibay.errors import NotFound, WrongState
+from infinibay.errors import HypervisorError, NotFound, WrongState
 from infinibay.libvirtxml import reader
 from infinibay.libvirtxml.installed import without_media
 from infinibay.operations.api import Failure, OperationKind, Step, StepContext
@@ -18,9 +19,10 @@ from infinibay.services.machines.installation_secrets import MachineSecrets
 from infinibay.services.machines.media import InstallationMedia
 from infinibay.services.machines.starting import bring_up
 from infinibay.services.machines.status import StatusKeeper
-from infinibay.virt.api import DomainState, Hypervisor
+from infinibay.virt.api import Domains, DomainState, Hypervisor
 
 FINISH = "finish_installation"
+_AGAIN_SECONDS = 0.5
 
 # The installer has ended, or was never heard of and has powered off.
 _BEFORE_DISK = (Phase.BOOTING, Phase.ENDING)
@@ -65,12 +67,7 @@ class FinishSteps:
                 await domains.destroy(machine_id)
         definition = await domains.xml(machine_id, inactive=True, secure=True)
         await domains.define(without_media(definition, drive=MEDIUM_DRIVE, extra=(SEED_DRIVE, DRIVERS_DRIVE)))
-        domain = await domains.find(machine_id)
-        # A guest that crashed is kept as it is, in a QEMU that runs on.
-        if domain is not None and domain.state is not DomainState.SHUTOFF:
-            for drive in reader.cdroms(await domains.xml(machine_id)):
-                if drive.source is not None:
-                    await domains.eject(machine_id, drive.target)
+        await empty_drives(domains, machine_id)
 
     async def _remove_media(self, context: StepContext) -> None:
         await self._media.remove(_id(context))
@@ -108,6 +105,27 @@ class FinishSteps:
         if row is None:
             raise NotFound("The machine has no installation")
         return row
+
+
+async def empty_drives(domains: Domains, machine_id: str) -> None:
+    """Takes the media out of a guest's drives as long as its QEMU runs, as that of a crashed guest does.
+
+    One that powers itself off at this moment breaks off the call; libvirt may only know of its end a little later.
+    """
+    for more in (True, True, False):
+        domain = await domains.find(machine_id)
+        if domain is None or domain.state is DomainState.SHUTOFF:
+            return
+        try:
+            for drive in reader.cdroms(await domains.xml(machine_id)):
+                if drive.source is not None:
+                    await domains.eject(machine_id, drive.target)
+        except HypervisorError:
+            if not more:
+                raise
+            await asyncio.sleep(_AGAIN_SECONDS)
+        else:
+            return
 
 
 def _boots_disk(row: rows.Installation) -> bool:
