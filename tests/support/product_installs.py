@@ -14,12 +14,12 @@ from tests.support.installer_iso import Family, Fault, build_installer_iso
 from tests.support.product import Product
 from tests.support.wait import until
 
-SECONDS = 240
+SECONDS = 280
 # Times that hold under emulation on a busy host.
 LIMITS = {
-    "INFINIBAY_INSTALLER_BEGIN_SECONDS": "120",
-    "INFINIBAY_INSTALLER_SECONDS": "180",
-    "INFINIBAY_FIRST_BOOT_SECONDS": "180",
+    "INFINIBAY_INSTALLER_BEGIN_SECONDS": "240",
+    "INFINIBAY_INSTALLER_SECONDS": "240",
+    "INFINIBAY_FIRST_BOOT_SECONDS": "240",
 }
 INSTALLATION = """
 query Installation($id: String!) {

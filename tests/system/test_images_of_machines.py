@@ -31,7 +31,6 @@ async def test_machines_begin_with_an_image_of_an_installed_machine() -> None:
         await power_off(product, source)
         before = _digest(product, source)
 
-        await _fails_without_its_agent(product, source)
         image = await ready(product, await create_image(product, source, "Golden"))
 
         assert (image["sourceMachineId"], image["sizeGB"]) == (source, 2)
@@ -82,22 +81,27 @@ async def test_clones_begin_with_the_disk_of_their_source_and_go_without_a_trace
         assert files(product) == [f"image-{image['id']}.qcow2"]
 
 
-async def _fails_without_its_agent(product: Product, source: str) -> None:
-    """In a second no agent has answered: nothing is left but a row that tells of it."""
-    usual = product.settings["INFINIBAY_FIRST_BOOT_SECONDS"]
-    product.settings["INFINIBAY_FIRST_BOOT_SECONDS"] = "1"
-    await product.start()
-    image = await create_image(product, source, "Golden")
-    operation = await product.ended(image["operationId"])
-    assert (operation["state"], operation["failure"]["step"]) == ("FAILED", "generalise")
-    assert operation["failure"]["message"] == "The agent of the copied system did not answer within 1 s"
-    (failed,) = await images(product)
-    assert failed["state"] == "FAILED"
-    assert (files(product), domains(product)) == ([f"{source}-main.qcow2"], [])
-    assert not (product.base / "machines" / image["id"]).exists()
-    assert await remove_image(product, image["id"]) == {"data": {"removeImage": True}}
-    product.settings["INFINIBAY_FIRST_BOOT_SECONDS"] = usual
-    await product.start()
+@pytest.mark.soak
+async def test_an_image_of_a_machine_whose_agent_is_silent_fails_and_leaves_its_row_alone() -> None:
+    """In a second no agent has answered."""
+    async with imaging() as product:
+        base = await ready(product, await add_image(product))
+        source = (await product.create("source", baseImage=base["id"], mediaMode=None, customStorage=1))["id"]
+        assert (await ended(product, source))["state"] == "installed"
+        await power_off(product, source)
+        product.settings["INFINIBAY_FIRST_BOOT_SECONDS"] = "1"
+        await product.start()
+        before = files(product)
+
+        image = await create_image(product, source, "Golden")
+
+        operation = await product.ended(image["operationId"])
+        assert (operation["state"], operation["failure"]["step"]) == ("FAILED", "generalise")
+        assert operation["failure"]["message"] == "The agent of the copied system did not answer within 1 s"
+        assert [one["state"] for one in await images(product) if one["id"] == image["id"]] == ["FAILED"]
+        assert (files(product), domains(product)) == (before, [])
+        assert not (product.base / "machines" / image["id"]).exists()
+        assert await remove_image(product, image["id"]) == {"data": {"removeImage": True}}
 
 
 async def _refusal(product: Product, machine_id: str) -> str:
