@@ -39,7 +39,8 @@ class Signs:
 
     `speaks_late`: Windows reports only once it is installed. `stopped_by_request`: somebody powered it off, so that
     says nothing. `from_image`: there is no installer, only a first boot. `agent`: the guest's agent answers. `silent`:
-    it never reported anything. `has_media`: the installer's media are still attached.
+    it never reported anything. `unheard`: nobody listened while it ran. `has_media`: the installer's media are still
+    attached.
     """
 
     phase: Phase
@@ -52,13 +53,16 @@ class Signs:
     stopped_by_request: bool = False
     agent: bool = False
     silent: bool = False
+    unheard: bool = False
     from_image: bool = False
 
 
 class Step(Enum):
-    """`FINISH`: the media go, and the machine runs from its disk."""
+    """`ENDED`: what the installer said last went to nobody. `FINISH`: the media go, and the machine runs from its
+    disk."""
 
     WAIT = "wait"
+    ENDED = "ended"
     FINISH = "finish"
     INSTALLED = "installed"
     FAILED = "failed"
@@ -94,8 +98,8 @@ def may_fail(phase: Phase, *, speaks_late: bool) -> bool:
 
 
 def judge(signs: Signs, limits: Limits) -> Verdict:
-    """An installer that reports counts by its reports. One that never did, and powers off, is believed if the system
-    that it left starts."""
+    """An installer that reports counts by its reports. One that never did, or that nobody heard, and powers off, is
+    believed if the system that it left starts."""
     if signs.crashed and signs.phase is not Phase.FINISHED:
         return Verdict(Step.FAILED, "The guest crashed")
     match signs.phase:
@@ -145,7 +149,11 @@ def _first_boot(signs: Signs, limits: Limits) -> Verdict:
 def _installer(signs: Signs, limits: Limits) -> Verdict:
     is_silent = signs.phase is Phase.BOOTING and not signs.speaks_late
     if not signs.up and not signs.stopped_by_request:
-        return _FINISH if is_silent else _failed("The machine powered off before its installer had finished")
+        if is_silent:
+            return _FINISH
+        if signs.unheard and not signs.speaks_late:
+            return Verdict(Step.ENDED)
+        return _failed("The machine powered off before its installer had finished")
     if is_silent and signs.seconds > limits.boot:
         return _failed(f"The installer did not report its begin within {limits.boot:.0f} s")
     if not is_silent and signs.seconds > limits.install:

@@ -8,7 +8,7 @@ from infinibay.unattended.checks import DEB_PACKAGE, linux_problems
 from infinibay.unattended.installation import Installation, Interpreter, Keyboard
 from infinibay.unattended.linux import AGENT_PACKAGE, access_task, first_boot_archive
 from infinibay.unattended.quoting import preseed_value, shell_word
-from infinibay.unattended.reports import Event, report_line
+from infinibay.unattended.reports import Event, patience, report_line
 from infinibay.unattended.templates import template
 
 _ARCHIVE = "infinibay-setup.tar.gz"
@@ -178,7 +178,8 @@ def _report(port: str, event: Event) -> str:
     After some seconds the port is free again: there is room for one writer.
     """
     path = shell_word(f"/dev/virtio-ports/{port}")
-    tell = f"echo {shell_word(report_line(event))} >{path} & sleep 5; kill $! 2>/dev/null || true"
+    left = f"n={patience(event)}; while [ $n -gt 0 ] && kill -0 $! 2>/dev/null; do sleep 1; n=$((n - 1)); done"
+    tell = f"echo {shell_word(report_line(event))} >{path} & {left}; kill $! 2>/dev/null || true"
     return f"{{ [ ! -c {path} ] || sh -c {shell_word(tell)}; }}"
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from infinibay.unattended.installation import Application, Installation, Interpreter
 from infinibay.unattended.quoting import shell_word
-from infinibay.unattended.reports import Event, TaskKind, report_line
+from infinibay.unattended.reports import Event, TaskKind, patience, report_line
 from infinibay.unattended.templates import template
 
 _HOME = "var/lib/infinibay/setup"
@@ -72,9 +72,10 @@ def access_task(installation: Installation, *packages: str) -> Task:
 
 
 def report_command(port: str, event: Event) -> str:
-    """One line of shell that tells the host: it always succeeds, and soon even when the host does not listen."""
+    """One line of shell that tells the host: it always succeeds, and in time even when the host does not listen."""
     path = shell_word(f"/dev/virtio-ports/{port}")
-    return f"[ ! -c {path} ] || timeout 5 sh -c {shell_word(f'echo {shell_word(report_line(event))} >{path}')} || true"
+    tell = f"echo {shell_word(report_line(event))} >{path}"
+    return f"[ ! -c {path} ] || timeout {patience(event)} sh -c {shell_word(tell)} || true"
 
 
 def _report_home(installation: Installation) -> dict[str, str]:

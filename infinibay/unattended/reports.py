@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 Event = Literal["started", "installed", "task", "finished", "failed"]
+
+# An installer's last word is worth a restart of the server.
+_LAST_WORDS: tuple[Event, ...] = ("installed", "failed")
 TaskKind = Literal["access", "agent", "packages", "application", "script"]
 
 MOST_LINE_BYTES = 1024
@@ -57,3 +60,8 @@ def _task(said: dict[str, Any]) -> Report | None:
     if kind not in get_args(TaskKind) or not isinstance(identifier, str) or type(status) is not int:
         return None
     return Report("task", kind, identifier, status)
+
+
+def patience(event: Event) -> int:
+    """For how many seconds a guest tries to tell of it where the host does not listen."""
+    return 300 if event in _LAST_WORDS else 5

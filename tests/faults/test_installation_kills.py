@@ -9,6 +9,7 @@ import pytest
 from tests.support.product import Product
 from tests.support.product_installs import ended, in_phase, install, installing, without_media
 from tests.support.scale import count
+from tests.support.wait import until
 
 _PHASES = ("installing", "first-boot", "booting", "ending")
 _STEPS = tuple(f"{step}:{phase}" for phase in ("before", "after") for step in ("eject", "media", "start", "ended"))
@@ -20,6 +21,19 @@ async def test_a_server_that_dies_in_a_phase_goes_on_waiting(phase: str) -> None
         machine_id = await install(product, f"killed {phase}")
         await in_phase(product, machine_id, phase)
         await product.kill()
+        await product.start()
+        await _whole(product, machine_id)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+async def test_an_installer_that_ends_while_nobody_listens_is_believed_if_its_system_starts() -> None:
+    async with installing() as product:
+        machine_id = await install(product, "unheard")
+        await in_phase(product, machine_id, "installing")
+        await product.kill()
+        # It waits five minutes for somebody to hear of its end.
+        await until(lambda: product.virsh("domstate", machine_id) == "shut off", 600, "the installer's end")
         await product.start()
         await _whole(product, machine_id)
 

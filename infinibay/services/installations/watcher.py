@@ -64,6 +64,7 @@ class Watcher:
         self._changed = asyncio.Event()
         self._rebooted = False
         self._agent_opened = True
+        self._listened = False
         self._heard: set[Report] = set()
         self._pictured = self._asked_agent = -float("inf")
 
@@ -131,6 +132,10 @@ class Watcher:
                 return pause
             case Step.FINISH:
                 return await self._finish(machine)
+            case Step.ENDED:
+                log.info("installation.end_unheard", machine_id=machine.id)
+                await self._reports.take(machine.id, Report("installed"))
+                return 0.0
             case _:
                 await self._end(machine, verdict)
                 return 0.0
@@ -151,6 +156,7 @@ class Watcher:
             stopped_by_request=not up and (domain is None or await self._was_asked_to_stop()),
             agent=_awaits_agent(row) and await self._agent(row),
             silent=not row.tasks and not self._heard,
+            unheard=not self._listened,
             from_image=row.mode == "image",
         )
 
@@ -207,6 +213,7 @@ class Watcher:
         while True:
             try:
                 async with self._hypervisor.guests.listen(self._machine_id, REPORT_PORT) as pieces:
+                    self._listened = True
                     rest = b""
                     async for piece in pieces:
                         *lines, rest = (rest + piece).split(b"\n")

@@ -43,6 +43,7 @@ WAIT, FINISH, INSTALLED = Verdict(Step.WAIT), Verdict(Step.FINISH), Verdict(Step
         (replace(ENDING, seconds=301), FINISH),
         (replace(INSTALLING, rebooted=True), WAIT),
         (replace(INSTALLING, up=False, stopped_by_request=True), WAIT),
+        (replace(INSTALLING, up=False, unheard=True), Verdict(Step.ENDED)),
         (replace(WINDOWS, seconds=999), WAIT),
         (replace(UP, phase=Phase.FINISHED), FINISH),
         (replace(UP, phase=Phase.FINISHED, has_media=False), INSTALLED),
@@ -70,6 +71,7 @@ def test_what_goes_on(signs: Signs, verdict: Verdict) -> None:
         (replace(IMAGE, seconds=501), "The installed system did not report within 500 s"),
         (replace(INSTALLING, up=False), "The machine powered off before its installer had finished"),
         (replace(WINDOWS, up=False), "The machine powered off before its installer had finished"),
+        (replace(WINDOWS, up=False, unheard=True), "The machine powered off before its installer had finished"),
         *((replace(signs, crashed=True), "The guest crashed") for signs in (UP, INSTALLING, ENDING, FIRST_BOOT)),
     ],
 )
