@@ -31,6 +31,8 @@ _PICTURE_SECONDS = 60.0
 _AGENT_SECONDS = 30.0
 _BY_HAND_SECONDS = 3600.0
 _FINISH_SECONDS = 600.0
+# What a guest said last comes by another way than its power-off, which may be faster.
+_LAST_WORDS_SECONDS = 5.0
 # When one of these was the machine's latest operation, its stop says nothing.
 _STOPS = frozenset({"power_off", "force_power_off"})
 _RESTARTS = frozenset({"restart"})
@@ -65,6 +67,7 @@ class Watcher:
         self._rebooted = False
         self._agent_opened = True
         self._listened = False
+        self._off_since: float | None = None
         self._heard: set[Report] = set()
         self._pictured = self._asked_agent = -float("inf")
 
@@ -124,6 +127,8 @@ class Watcher:
             verdict, pause = judge_by_hand(agent=await self._agent(row)), _BY_HAND_SECONDS
         else:
             signs = await self._signs(row, machine)
+            if (more := self._may_still_be_heard(signs)) > 0:
+                return more
             verdict, left = judge(signs, self._limits), seconds_left(signs, self._limits)
             pause = min(left + 0.1, _AGENT_SECONDS if _awaits_agent(row) else _PICTURE_SECONDS)
             await self._picture_now_and_then()
@@ -159,6 +164,15 @@ class Watcher:
             unheard=not self._listened,
             from_image=row.mode == "image",
         )
+
+    def _may_still_be_heard(self, signs: Signs) -> float:
+        """For how many seconds the last words of a guest that has just powered itself off are waited for."""
+        if signs.up or signs.crashed or signs.phase not in (Phase.BOOTING, Phase.INSTALLING):
+            self._off_since = None
+            return 0.0
+        now = time.monotonic()
+        self._off_since = self._off_since or now
+        return self._off_since + _LAST_WORDS_SECONDS - now
 
     async def _was_asked_to_stop(self) -> bool:
         latest = await operations.latest(self._database, self._machine_id)
