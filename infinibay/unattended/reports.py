@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 Event = Literal["started", "installed", "task", "finished", "failed"]
-
-# An installer's last word is worth a restart of the server.
-_LAST_WORDS: tuple[Event, ...] = ("installed", "failed")
 TaskKind = Literal["access", "agent", "packages", "application", "script"]
 
 MOST_LINE_BYTES = 1024
@@ -63,5 +60,6 @@ def _task(said: dict[str, Any]) -> Report | None:
 
 
 def patience(event: Event) -> int:
-    """For how many seconds a guest tries to tell of it where the host does not listen."""
-    return 300 if event in _LAST_WORDS else 5
+    """For how many seconds a guest tries to tell of it where the host does not listen: the last word of an installer is
+    worth a restart of the server."""
+    return 300 if event in ("installed", "failed") else 5

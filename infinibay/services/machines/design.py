@@ -209,8 +209,7 @@ def _devices(machine: MachineDesign, capabilities: Capabilities) -> tuple[Device
         # Works on every file system, and the guest's flushes still reach the disk.
         DiskSpec(machine.disk_path, "vda", "virtio", boot_order=1, cache="writeback", discard=True),
         *_drives(machine),
-        *_controllers(),
-        *(() if _drive_bus(machine) == "sata" else (ControllerSpec("scsi", "virtio-scsi"),)),
+        *_controllers(_drive_bus(machine)),
         _nic(machine, filtered=capabilities.nwfilter),
         SerialSpec(str(machine_directory(machine.machines_dir, machine.machine_id) / "serial.log")),
         ChannelSpec("unix", "org.qemu.guest_agent.0"),
@@ -259,10 +258,11 @@ def _report_ports(machine: MachineDesign) -> tuple[ChannelSpec, ...]:
     return (reports, ChannelSpec("pty", _ANACONDA_LOG_PORT, str(log)))
 
 
-def _controllers() -> tuple[ControllerSpec, ...]:
+def _controllers(drive_bus: Literal["sata", "scsi"]) -> tuple[ControllerSpec, ...]:
     root = ControllerSpec("pci", "pcie-root", index=0)
     ports = (ControllerSpec("pci", "pcie-root-port", index=number) for number in range(1, ROOT_PORTS + 1))
-    return (ControllerSpec("usb", "qemu-xhci"), root, *ports, ControllerSpec("virtio-serial"))
+    found = (ControllerSpec("usb", "qemu-xhci"), root, *ports, ControllerSpec("virtio-serial"))
+    return (*found, ControllerSpec("scsi", "virtio-scsi")) if drive_bus == "scsi" else found
 
 
 def _nic(machine: MachineDesign, *, filtered: bool) -> NicSpec:
