@@ -96,7 +96,7 @@ class OperationEngine:
 
     async def submit(self, tx: Database, new: NewOperation) -> Operation:
         """Writes the operation inside the caller's transaction, as its last statements, or returns the one that it
-        joins. Call `enqueue` with its id after the commit. Raises MachineBusy, which names the operation in the way."""
+        joins. Call `enqueue` with it after the commit. Raises MachineBusy, which names the operation in the way."""
         if new.kind not in self._kinds:
             raise InfinibayError(f"This server does not know operations of the kind {new.kind!r}.")
         arrived_at = await queries.lock_queue(tx, new.machine_id or new.department_id or new.host_id)
@@ -127,37 +127,34 @@ class OperationEngine:
             await queries.request_cancel(tx, operation_id)
         return row
 
-    async def enqueue(self, operation_id: str) -> None:
+    async def enqueue(self, row: Operation) -> None:
         """Hands a committed operation to its host's queue, after those of the same machine that came before it. When
         the database is away at this moment, a worker's sweep does it later."""
         try:
-            row = await queries.find(self._database, operation_id)
-            if row is None or row.enqueuedAt is not None:
-                return
             for earlier in await queries.not_enqueued(self._database, like=row):
                 await self._queue.enqueue(earlier.id, host_id=earlier.hostId, partition=partition_of(earlier))
                 await queries.set_enqueued(self._database, earlier.id)
                 log.info("operation.enqueued", operation_id=earlier.id, machine_id=earlier.machineId, kind=earlier.kind)
         except DatabaseUnavailable as error:
-            log.warning("operation.enqueue_delayed", operation_id=operation_id, error=error.message)
+            log.warning("operation.enqueue_delayed", operation_id=row.id, error=error.message)
 
-    def hand_over(self, operation_id: str) -> None:
+    def hand_over(self, row: Operation) -> None:
         """`enqueue` for a caller who has an answer to give meanwhile. What fails here a worker's sweep does later."""
-        task = asyncio.create_task(self._hand_over(operation_id))
+        task = asyncio.create_task(self._hand_over(row))
         self._handing_over.add(task)
         task.add_done_callback(self._handing_over.discard)
 
-    async def _hand_over(self, operation_id: str) -> None:
+    async def _hand_over(self, row: Operation) -> None:
         try:
-            await self.enqueue(operation_id)
+            await self.enqueue(row)
         except Exception:
-            log.exception("operation.not_handed_over", operation_id=operation_id)
+            log.exception("operation.not_handed_over", operation_id=row.id)
 
     async def request(self, new: NewOperation) -> Operation:
         """`submit` in a transaction of its own and `enqueue`."""
         async with self._database.tx() as tx:
             row = await self.submit(tx, new)
-        await self.enqueue(row.id)
+        await self.enqueue(row)
         return row
 
     async def request_cancel(self, operation_id: str) -> Operation:

@@ -160,8 +160,9 @@ class Storage(Protocol):
     """Pools and volumes, by name."""
 
     async def find_pool(self, name: str) -> PoolInfo | None: ...
-    async def ensure_pool(self, name: str, path: str) -> PoolInfo:
-        """Makes a missing dir pool, starts a stopped one, sets autostart. Conflict when its path is another."""
+    async def ensure_pool(self, name: str, path: str, *, exactly: bool = True) -> PoolInfo:
+        """Makes a missing dir pool, starts a stopped one, sets autostart. Conflict when its path is another, unless
+        it need not be `exactly` this one."""
 
     async def refresh(self, pool: str) -> None: ...
     async def find_volume(self, pool: str, name: str) -> VolumeInfo | None: ...

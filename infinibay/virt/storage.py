@@ -36,17 +36,20 @@ class LibvirtStorage:
         except ObjectMissing:
             return None
 
-    async def ensure_pool(self, name: str, path: str) -> PoolInfo:
+    async def ensure_pool(self, name: str, path: str, *, exactly: bool = True) -> PoolInfo:
         """May be called by several processes at once. A pool that could not be made whole is not left behind."""
-        if (found := await self.find_pool(name)) is None:
+
+        def started(pool: libvirt.virStoragePool) -> PoolInfo:
+            found = _pool_info(pool)
+            if exactly and not _same_folder(found.path, path):
+                raise _elsewhere(found, path)
+            return found if _start_pool(pool) else _pool_info(pool)
+
+        try:
+            return await self._with(Kind.STORAGE, name, started)
+        except ObjectMissing:
             await self._define_pool(name, path)
-            found = await self._with(Kind.QUERY, name, _pool_info)
-        if not _same_folder(found.path, path):
-            raise Conflict(
-                f"The storage pool {name!r} of this host lies in {found.path}, not in {path}.",
-                remedy=f"Set INFINIBAY_STORAGE_POOL_PATH to {found.path}, or INFINIBAY_STORAGE_POOL_NAME to another.",
-            )
-        return await self._with(Kind.STORAGE, name, _started)
+        return await self._with(Kind.STORAGE, name, started)
 
     async def refresh(self, pool: str) -> None:
         await self._with(Kind.STORAGE, pool, _refresh)
@@ -111,13 +114,17 @@ def _make_pool(connection: libvirt.virConnect, xml: str) -> None:
         raise
 
 
-def _started(pool: libvirt.virStoragePool) -> PoolInfo:
-    _start_pool(pool)
-    return _pool_info(pool)
+def _elsewhere(pool: PoolInfo, path: str) -> Conflict:
+    return Conflict(
+        f"The storage pool {pool.name!r} of this host lies in {pool.path}, not in {path}.",
+        remedy=f"Set INFINIBAY_STORAGE_POOL_PATH to {pool.path}, or INFINIBAY_STORAGE_POOL_NAME to another.",
+    )
 
 
-def _start_pool(pool: libvirt.virStoragePool) -> None:
-    if not pool.isActive():
+def _start_pool(pool: libvirt.virStoragePool) -> bool:
+    """Whether it was active already."""
+    was_active = bool(pool.isActive())
+    if not was_active:
         try:
             _create_pool(pool)
         except libvirt.libvirtError:
@@ -126,6 +133,7 @@ def _start_pool(pool: libvirt.virStoragePool) -> None:
                 raise
     if not pool.autostart():
         pool.setAutostart(1)
+    return was_active
 
 
 def _create_pool(pool: libvirt.virStoragePool) -> None:

@@ -58,15 +58,15 @@ class Cloner:
             begun, copying = await self._write(principal, source, name.strip(), stamp, linked=linked)
         except UniqueViolation as error:
             raise _taken(name) from error
-        for operation_id in (copying, begun.operation.id):
-            if operation_id is not None:
-                self._engine.hand_over(operation_id)
+        for operation in (copying, begun.operation):
+            if operation is not None:
+                self._engine.hand_over(operation)
         return Begun(await machines.with_relations(self._database, begun.machine, relations), begun.operation)
 
     async def _write(
         self, principal: Principal, source: rows.Machine, name: str, stamp: str | None, *, linked: bool
-    ) -> tuple[Begun, str | None]:
-        """The new machine with its operation, and the id of the one that copies the disk, unless a copy is there."""
+    ) -> tuple[Begun, rows.Operation | None]:
+        """The new machine with its operation, and the one that copies the disk, unless a copy is there."""
         async with self._database.tx() as tx:
             locked = await machines.lock(tx, source.id)
             if locked is None or locked.status != rows.MachineStatus.stopped:
@@ -115,7 +115,9 @@ class Cloner:
         await self._secrets.keep_first(tx, new.id, None, graphics_password())
         return row
 
-    async def _submit_copy(self, tx: Database, principal: Principal, source: rows.Machine, base: rows.Image) -> str:
+    async def _submit_copy(
+        self, tx: Database, principal: Principal, source: rows.Machine, base: rows.Image
+    ) -> rows.Operation:
         new = NewOperation(
             kind=COPY,
             host_id=source.hostId,
@@ -125,7 +127,7 @@ class Cloner:
         )
         operation = await self._engine.submit(tx, new)
         await images.set_operation(tx, base.id, operation.id)
-        return operation.id
+        return operation
 
     async def _check_name(self, name: str) -> None:
         if problems := sizing.name_problems("name", name):

@@ -143,7 +143,7 @@ class ImageService:
                 ),
             )
             await images.set_operation(tx, image.id, operation.id)
-        await self._engine.enqueue(operation.id)
+        await self._engine.enqueue(operation)
         ended = await self._engine.wait(operation.id, _REMOVAL_SECONDS)
         if failure := self._engine.failure_of(ended):
             raise OperationFailed(failure)
@@ -174,7 +174,7 @@ class ImageService:
                 await images.set_operation(tx, image.id, operation.id)
         except UniqueViolation as error:
             raise BadUserInput(_taken(new.name)) from error
-        self._engine.hand_over(operation.id)
+        self._engine.hand_over(operation)
         return image.model_copy(update={"operationId": operation.id})
 
     async def _name_problems(self, name: str) -> list[FieldProblem]:

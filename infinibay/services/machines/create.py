@@ -127,7 +127,7 @@ class CreateMachine:
             raise BadUserInput(
                 FieldProblem("name", f'Machine name "{machine.name}" is already taken', "CONFLICT")
             ) from error
-        self._engine.hand_over(begun.operation.id)
+        self._engine.hand_over(begun.operation)
         return Begun(await machines.with_relations(self._database, begun.machine, relations), begun.operation)
 
     async def retry(
@@ -148,7 +148,7 @@ class CreateMachine:
             operation = await self._engine.submit(tx, self._operation(principal, machine.id, dict(earlier.input)))
             await installations.enter(tx, machine.id, "pending", phase=None, operation_id=operation.id)
             await change_status(tx, machine.id, MachineStatus.BUILDING, settle=True, operation_id=operation.id)
-        self._engine.hand_over(operation.id)
+        self._engine.hand_over(operation)
         row = await machines.find_with(self._database, machine.id, relations)
         if row is None:
             raise Conflict("The machine was destroyed at the same moment")

@@ -95,15 +95,17 @@ class CreationSteps:
         await self._definition.ensure_defined(_id(context))
 
     async def _start(self, context: StepContext) -> Result:
-        await self._installation_media.check_same(await self._machine(context))
+        machine_id = _id(context)
+        await self._installation_media.check_same(machine_id)
         await self._definition.ensure_network()
-        await bring_up(self._hypervisor.domains, _id(context))
+        await bring_up(self._hypervisor.domains, machine_id)
+        # Nothing can fail any more but the notes about it, so who waits need not wait for these.
+        await self._keeper.settle(machine_id, context.operation_id)
         return {"message": "Machine running"}
 
     async def _created(self, context: StepContext, failure: Failure | None) -> None:
         machine_id = _id(context)
         if failure is None:
-            await self._keeper.settle(machine_id, context.operation_id)
             await self._installation_begins(machine_id, context.operation_id)
         elif self._keep_failed:
             async with self._database.tx() as tx:

@@ -116,9 +116,9 @@ class Definition:
 
     async def ensure_pool(self, name: str) -> None:
         """The storage pool, made when it is missing and started. Conflict when its folder is not the one given."""
-        found = await self._hypervisor.storage.find_pool(name)
-        path = self.place.pool_path or (found.path if found else self.place.new_pool_path)
-        await self._hypervisor.storage.ensure_pool(name, str(path))
+        given = self.place.pool_path
+        path = str(given or self.place.new_pool_path)
+        await self._hypervisor.storage.ensure_pool(name, path, exactly=given is not None)
 
     async def make_directory(self, machine_id: str) -> None:
         """The machine's own directory. QEMU's account passes through it, and lists nothing."""
@@ -162,11 +162,17 @@ class Definition:
     async def design_of(self, machine: rows.Machine) -> MachineDesign:
         """From the rows of a machine with its disks. Raises NotFound or HostFailure for what is gone."""
         configuration, disks = machine.configuration, machine.disks
-        password = await self._secrets.graphics_password(self._database, machine.id)
-        if configuration is None or not disks or password is None:
+        if configuration is None or not disks:
             raise NotFound("The machine's configuration is gone")
-        drive, installer = self._media.attached(machine, await installations.find(self._database, machine.id))
-        volume = await self._hypervisor.storage.find_volume(disks[0].pool, disks[0].volumeName)
+        password, installation, volume, is_bridge = await asyncio.gather(
+            self._secrets.graphics_password(self._database, machine.id),
+            installations.find(self._database, machine.id),
+            self._hypervisor.storage.find_volume(disks[0].pool, disks[0].volumeName),
+            self._is_bridge(configuration.network),
+        )
+        if password is None:
+            raise NotFound("The machine's configuration is gone")
+        drive, installer = self._media.attached(machine, installation)
         if volume is None:
             raise HostFailure(
                 "The machine's disk is gone", remedy=f"Put {disks[0].volumeName} back into the pool {disks[0].pool}"
@@ -180,7 +186,7 @@ class Definition:
             disk_path=volume.path,
             iso_path=drive,
             choice=_kept_choice(configuration),
-            bridge=await self._is_bridge(configuration.network),
+            bridge=is_bridge,
             machines_dir=self.place.machines_dir,
             graphics_password=password,
             installer=installer,

@@ -31,12 +31,10 @@ class Disks:
             await self._copy(context, disk, base)
             return
         backing = None if base is None else (await self._volumes.present(base)).path
-        if await self._adopted(disk):
-            return
         try:
             await self._create(disk, backing)
         except ObjectExists:
-            # An interrupted run left a file that libvirt had not seen before it looked at the folder again.
+            # An interrupted run left it.
             if not await self._adopted(disk):
                 await self._create(disk, backing)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infinibay.core.operating_systems import DRIVERS_ISO, OPERATING_SYSTEMS, OperatingSystem
-from infinibay.db import installations, rows
+from infinibay.db import installations, machines, rows
 from infinibay.db.client import Database
 from infinibay.errors import HostFailure, NotFound
 from infinibay.libvirtxml.domain import DirectBoot
@@ -91,11 +91,15 @@ class InstallationMedia:
             token_hash=None if home is None else fingerprint(home.token),
         )
 
-    async def check_same(self, machine: rows.Machine) -> None:
+    async def check_same(self, machine_id: str) -> None:
         """Raises UnusableMedium when the ISO is no longer the one that the media were made from."""
-        row = await installations.find(self._database, machine.id)
-        if row is not None and row.medium is not None:
-            await asyncio.to_thread(images.check_same, Path(_iso_path(machine)), row.medium)
+        row = await installations.find(self._database, machine_id)
+        if row is None or row.medium is None:
+            return
+        machine = await machines.find_with_configuration(self._database, machine_id)
+        if machine is None:
+            raise NotFound("Machine not found")
+        await asyncio.to_thread(images.check_same, Path(_iso_path(machine)), row.medium)
 
     async def remove(self, machine_id: str) -> None:
         """All that was made for the installer, which holds secrets; what is absent is fine."""

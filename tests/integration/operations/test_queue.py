@@ -130,8 +130,8 @@ async def test_enqueueing_brings_earlier_ones_along_in_order(
         async with database.tx() as tx:
             rows.append(await engine.submit(tx, new("work", host_id, machine_id=machine, input={"n": number})))
 
-    await engine.enqueue(rows[2].id)
-    await engine.enqueue(rows[0].id)
+    await engine.enqueue(rows[2])
+    await engine.enqueue(rows[0])
     await asyncio.gather(*(engine.wait(row.id, SECONDS) for row in rows))
 
     assert order == [row.id for row in rows]
@@ -162,7 +162,7 @@ async def test_nothing_is_left_of_a_request_that_was_rolled_back(
             raise RuntimeError
 
     assert await queries.find(database, row.id) is None
-    await engine.enqueue(row.id)
+    await engine.enqueue(row)
 
 
 async def test_verbs_on_a_busy_machine(database: Database, engine_of: EngineMaker, host_id: str) -> None:

@@ -141,7 +141,7 @@ async def test_a_kind_that_the_worker_does_not_know_fails(
         steps=1,
         arrived_at=datetime.now(UTC),
     )
-    await engine.enqueue(row.id)
+    await engine.enqueue(row)
     ended = await engine.wait(row.id, SECONDS)
 
     assert ended.state == OperationState.FAILED
