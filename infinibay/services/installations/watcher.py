@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from infinibay.core.installing import Limits, Phase, Signs, Step, Verdict, judge, judge_by_hand, seconds_left
@@ -31,7 +32,8 @@ _PICTURE_SECONDS = 60.0
 _AGENT_SECONDS = 30.0
 _BY_HAND_SECONDS = 3600.0
 _FINISH_SECONDS = 600.0
-# What a guest said last comes by another way than its power-off, which may be faster.
+# What a guest said last comes by another way than its power-off, which may be faster. The port's end tells that all of
+# it is here; for a port that does not end, this long is waited.
 _LAST_WORDS_SECONDS = 5.0
 # When one of these was the machine's latest operation, its stop says nothing.
 _STOPS = frozenset({"power_off", "force_power_off"})
@@ -67,6 +69,7 @@ class Watcher:
         self._rebooted = False
         self._agent_opened = True
         self._listened = False
+        self._listening = False
         self._off_since: float | None = None
         self._heard: set[Report] = set()
         self._pictured = self._asked_agent = -float("inf")
@@ -84,6 +87,8 @@ class Watcher:
             while True:
                 # Before the look, so that what happens during it leads to another one.
                 self._changed.clear()
+                # Whatever was said before the port's end is in the row then.
+                was_listening = self._listening
                 row = await self._row()
                 if row is None:
                     return
@@ -93,7 +98,7 @@ class Watcher:
                         return
                     if port is None and row.mode != "manual":
                         port = asyncio.create_task(self._listen(), name="report port")
-                    pause = await self._look(row, machine)
+                    pause = await self._look(row, machine, was_listening=was_listening)
                 except Unavailable as error:
                     log.warning("installation.waits", machine_id=self._machine_id, reason=error.message)
                     pause = _AGAIN_SECONDS
@@ -117,7 +122,7 @@ class Watcher:
         except TimeoutError:
             return
 
-    async def _look(self, row: rows.Installation, machine: rows.Machine) -> float:
+    async def _look(self, row: rows.Installation, machine: rows.Machine, *, was_listening: bool) -> float:
         """Judges the installation and does what follows; the seconds until it has to be looked at again."""
         if row.state == rows.InstallationState.failed:
             await self._recorder.picture(self._machine_id)
@@ -127,7 +132,7 @@ class Watcher:
             verdict, pause = judge_by_hand(agent=await self._agent(row)), _BY_HAND_SECONDS
         else:
             signs = await self._signs(row, machine)
-            if (more := self._may_still_be_heard(signs)) > 0:
+            if (more := self._may_still_be_heard(signs, was_listening=was_listening)) is not None:
                 return more
             verdict, left = judge(signs, self._limits), seconds_left(signs, self._limits)
             pause = min(left + 0.1, _AGENT_SECONDS if _awaits_agent(row) else _PICTURE_SECONDS)
@@ -165,14 +170,18 @@ class Watcher:
             from_image=row.mode == "image",
         )
 
-    def _may_still_be_heard(self, signs: Signs) -> float:
-        """For how many seconds the last words of a guest that has just powered itself off are waited for."""
+    def _may_still_be_heard(self, signs: Signs, *, was_listening: bool) -> float | None:
+        """For how many seconds the last words of a guest that has just powered itself off are waited for, 0 to look
+        once more at what was written meanwhile; None when there are no more."""
         if signs.up or signs.crashed or signs.phase not in (Phase.BOOTING, Phase.INSTALLING):
             self._off_since = None
-            return 0.0
+            return None
         now = time.monotonic()
-        self._off_since = self._off_since or now
-        return self._off_since + _LAST_WORDS_SECONDS - now
+        if self._off_since is None:
+            self._off_since = now
+            return _LAST_WORDS_SECONDS if self._listening else 0.0
+        left = self._off_since + _LAST_WORDS_SECONDS - now
+        return left if was_listening and left > 0 else None
 
     async def _was_asked_to_stop(self) -> bool:
         latest = await operations.latest(self._database, self._machine_id)
@@ -227,17 +236,23 @@ class Watcher:
         while True:
             try:
                 async with self._hypervisor.guests.listen(self._machine_id, REPORT_PORT) as pieces:
-                    self._listened = True
-                    rest = b""
-                    async for piece in pieces:
-                        *lines, rest = (rest + piece).split(b"\n")
-                        for line in lines:
-                            await self._until_written(line)
-                        # A line without an end is not kept for ever.
-                        rest = rest[: MOST_LINE_BYTES + 1]
+                    self._listened = self._listening = True
+                    await self._hear(pieces)
             except InfinibayError as error:
                 log.debug("installation.port_closed", machine_id=self._machine_id, reason=error.message)
+            if self._listening:
+                self._listening = False
+                self._changed.set()
             await asyncio.sleep(_PORT_AGAIN_SECONDS)
+
+    async def _hear(self, pieces: AsyncIterator[bytes]) -> None:
+        rest = b""
+        async for piece in pieces:
+            *lines, rest = (rest + piece).split(b"\n")
+            for line in lines:
+                await self._until_written(line)
+            # A line without an end is not kept for ever.
+            rest = rest[: MOST_LINE_BYTES + 1]
 
     async def _until_written(self, line: bytes) -> None:
         report = read_report(line)
