@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from infinibay.core.installing import Limits
-from infinibay.errors import MachineBusy
+from infinibay.errors import HypervisorUnavailable, MachineBusy
 from infinibay.operations.api import NewOperation
 from infinibay.secrets import open_vault
 from infinibay.services.installations import watcher
@@ -39,6 +39,7 @@ class SlowPort:
     opened: asyncio.Event = field(default_factory=asyncio.Event)
     seen_off: asyncio.Event = field(default_factory=asyncio.Event)
     is_off: bool = False
+    is_away: bool = False
 
     @property
     def domains(self) -> SlowPort:
@@ -55,6 +56,8 @@ class SlowPort:
 
     @asynccontextmanager
     async def listen(self, _uuid: str, _port: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        if self.is_away:
+            raise HypervisorUnavailable("It is away.")
         self.opened.set()
         yield self._pieces()
 
@@ -179,6 +182,18 @@ async def test_a_port_that_does_not_end_is_not_waited_for_without_end(
 
     await until(lambda: _has_failed(machine), 5, "the failure")
     assert await machine.state() == ("failed", None, _OFF)
+
+
+async def test_what_was_said_while_the_hypervisor_was_away_is_not_taken_for_silence(machine: Installing) -> None:
+    machine.guest.is_away = True
+    machine.guest.said.put_nowait(None)
+    await until(lambda: not machine.watcher._listening, 5, "the end of the port")
+    machine.watcher.noticed("connection")
+
+    await machine.powers_off()
+
+    await until(lambda: machine.operations.kinds, 5, "the end of the installer")
+    assert await machine.state() == ("installing", "ending", None)
 
 
 async def _has_failed(machine: Installing) -> bool:
