@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from lxml import etree
 
 from tests.support.ports import free_port
 from tests.support.product import MACHINE, SMALL, Product
@@ -72,6 +73,26 @@ async def test_no_space_for_a_remastered_iso_fails_and_leaves_nothing() -> None:
         finally:
             await product.stop()
             _run("umount", "--lazy", str(small))
+
+
+async def test_the_plan_shows_the_domain_as_it_is_then_made() -> None:
+    """Everything but what libvirt itself decides: addresses, labels, the port of the graphics."""
+    async with installing(start=False) as product:
+        await product.start(fault="create:start:before:hold")
+        wanted = {**SMALL, "name": "planned", "customStorage": 2, "mediaMode": None}
+        plan = etree.fromstring((await product.ask(_PLAN, {"input": wanted}))["planMachine"]["xml"])
+        machine_id = await install(product, "made")
+
+        async def defined() -> bool:
+            return machine_id in product.virsh("list", "--all", "--name")
+
+        await until(defined, 60, "the definition")
+        made = etree.fromstring(product.virsh("dumpxml", "--inactive", machine_id))
+        planned_id = str(plan.findtext("uuid"))
+        assert [text.replace(planned_id, machine_id) for text in _media_of(plan)] == _media_of(made)
+        folder = f"{product.base}/machines/{machine_id}"
+        assert {f"kernel {folder}/kernel", f"cdrom raw {folder}/seed.iso"} <= set(_media_of(made))
+        (product.base / "go").touch()
 
 
 async def test_the_plan_shows_how_a_system_is_installed() -> None:
@@ -158,3 +179,13 @@ async def _failed(product: Product, machine_id: str) -> dict[str, Any]:
 
     found: dict[str, Any] = await until(look, 120, "the failure")
     return found
+
+
+def _media_of(domain: etree._Element) -> list[str]:
+    """What the guest boots and finds in its drives and at its ports, in one order."""
+    told = [f"{tag} {domain.findtext(f'os/{tag}')}" for tag in ("kernel", "initrd", "cmdline")]
+    for disk in domain.iterfind("devices/disk"):
+        source, driver = disk.find("source"), disk.find("driver")
+        assert driver is not None
+        told.append(f"{disk.get('device')} {driver.get('type')} {None if source is None else source.get('file')}")
+    return told + sorted(str(port.get("name")) for port in domain.iterfind("devices/channel/target"))

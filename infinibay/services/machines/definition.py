@@ -18,6 +18,7 @@ from infinibay.libvirtxml.reader import without_secrets
 from infinibay.services.machines.design import (
     Choice,
     Firmware,
+    InstallerMedia,
     MachineDesign,
     Protocol,
     choose,
@@ -97,6 +98,7 @@ class Definition:
             filters = (naming.department_filter(checked.department_id), *filters)
         xml = ""
         if machine.cpu_cores:
+            drive, installer = await self._planned_media(machine.id, checked, choice)
             spec = MachineDesign(
                 machine_id=machine.id,
                 internal_name=machine.internal_name,
@@ -104,7 +106,8 @@ class Definition:
                 cpu_cores=machine.cpu_cores,
                 ram_gb=machine.ram_gb,
                 disk_path=disk_path,
-                iso_path=self._drive(machine.id, checked),
+                iso_path=drive,
+                installer=installer,
                 choice=choice,
                 bridge=await self._is_bridge(choice.network),
                 machines_dir=self.place.machines_dir,
@@ -196,6 +199,15 @@ class Definition:
     def _drive(self, machine_id: str, checked: Checked) -> str:
         """What lies in the drive at the first start: the ISO, or the answers for an image."""
         return str(self._media.seed_path(machine_id) if checked.source.image else checked.source.path)
+
+    async def _planned_media(
+        self, machine_id: str, checked: Checked, choice: Choice
+    ) -> tuple[str, InstallerMedia | None]:
+        """What is wrong with the wish may be its medium; the plan shows as much as can be known."""
+        if checked.problems or checked.installation is None:
+            return self._drive(machine_id, checked), None
+        mode = checked.installation.mode
+        return await self._media.planned(machine_id, checked.source.path, checked.system, mode, choice.firmware)
 
     def _choice(self, machine_id: str, checked: Checked) -> Choice:
         return choose(

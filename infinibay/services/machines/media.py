@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,6 @@ from infinibay.services.machines.answers import kept_installation, manager_of
 from infinibay.services.machines.design import InstallerMedia, machine_directory
 from infinibay.services.machines.installation_secrets import MachineSecrets
 from infinibay.unattended.api import UnattendedManager
-from infinibay.unattended.factory import create_unattended_manager
 from infinibay.unattended.installation import ReportHome
 from infinibay.unattended.media import iso as images
 from infinibay.unattended.media import overlay, seed
@@ -117,20 +117,40 @@ class InstallationMedia:
         if iso is None or row is None or row.mode == "manual":
             return iso, None
         system = OPERATING_SYSTEMS[machine.os]
-        drive = row.drivePath or iso
-        if row.mode == "image":
-            return drive, InstallerMedia()
+        beside = self._beside(machine.id, system, row.mode, row.kernelArguments, has_layer=row.drivePath is not None)
+        return row.drivePath or iso, beside
+
+    async def planned(
+        self, machine_id: str, iso: Path, system: OperatingSystem, mode: str, firmware: str
+    ) -> tuple[str, InstallerMedia | None]:
+        """The same for a machine that is not made; a new ISO that would be built is shown as the one that it is built
+        from. Raises UnusableMedium."""
+        if mode == "manual":
+            return str(iso), None
+        if mode == "image":
+            return str(self.seed_path(machine_id)), self._beside(machine_id, system, mode, (), has_layer=False)
+        arguments: tuple[str, ...] = ()
+        has_layer = mode == "seed" and _needs_layer(system, firmware)
+        if mode == "seed":
+            arguments = manager_of(system, mode).kernel_arguments(await asyncio.to_thread(images.label, iso))
+        drive = self._directory(machine_id) / _OVERLAY if has_layer else iso
+        return str(drive), self._beside(machine_id, system, mode, arguments, has_layer=has_layer)
+
+    def _beside(
+        self, machine_id: str, system: OperatingSystem, mode: str, arguments: Collection[str], *, has_layer: bool
+    ) -> InstallerMedia:
+        if mode == "image":
+            return InstallerMedia()
         drivers = str(self._iso_dir / DRIVERS_ISO) if system.is_windows else None
-        directory = self._directory(machine.id)
-        if row.mode == "remaster":
-            return drive, InstallerMedia(drivers_path=drivers)
-        has_seed = create_unattended_manager(machine.os).label is not None
-        seed_path = str(directory / _SEED) if has_seed else None
+        if mode == "remaster":
+            return InstallerMedia(drivers_path=drivers)
+        directory = self._directory(machine_id)
+        has_seed = manager_of(system, mode).label is not None
         boot = None
-        if row.kernelArguments:
+        if arguments:
             kernel, initrd = (str(directory / name) for name in (_KERNEL, _INITRD))
-            boot = DirectBoot(kernel, initrd, " ".join(row.kernelArguments))
-        return drive, InstallerMedia(seed_path, boot, drivers, overlay=row.drivePath is not None)
+            boot = DirectBoot(kernel, initrd, " ".join(arguments))
+        return InstallerMedia(str(directory / _SEED) if has_seed else None, boot, drivers, overlay=has_layer)
 
     async def _seeded(
         self,
@@ -149,8 +169,7 @@ class InstallationMedia:
             boot = await self._kernels.place(iso, directory, added)
             return _Made(boot.medium, arguments=manager.kernel_arguments(boot.label))
         medium = await asyncio.to_thread(images.fingerprint, iso)
-        if firmware != "efi":
-            # A BIOS asks for a key only where the disk boots too.
+        if not _needs_layer(system, firmware):
             return _Made(medium)
         await overlay.write(directory / _OVERLAY, iso)
         return _Made(medium, directory / _OVERLAY)
@@ -174,6 +193,11 @@ class InstallationMedia:
 
     def _directory(self, machine_id: str) -> Path:
         return machine_directory(self._machines_dir, machine_id)
+
+
+def _needs_layer(system: OperatingSystem, firmware: str) -> bool:
+    """Whether the boot image that asks for a key has to be hidden. A BIOS asks only where the disk boots too."""
+    return system.is_windows and firmware != "bios"
 
 
 def _iso_path(machine: rows.Machine) -> str:
