@@ -266,9 +266,9 @@ async def of_host(db: Database, host_id: str) -> list[rows.Machine]:
     return await db.machine.find_many(where={"hostId": host_id}, include={"configuration": True})
 
 
-async def ids(db: Database) -> frozenset[str]:
-    """Of all machines, to tell their domains from others."""
-    found = await db.query_raw("SELECT id FROM machines")
+async def domain_ids(db: Database) -> frozenset[str]:
+    """The ids of all that may have a domain: machines, and images while they are made."""
+    found = await db.query_raw("SELECT id FROM machines UNION ALL SELECT id FROM images")
     return frozenset(str(row["id"]) for row in found)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 
+import libvirt
 import pytest
 
 from infinibay.bootstrap.diagnosis import diagnose, serving_doctor
@@ -37,6 +39,21 @@ async def test_all_is_there(database_url: str, tmp_path: Path) -> None:
     assert found["database"].evidence.startswith("PostgreSQL 18.")
     assert found["network"].evidence == "default is active"
     assert found["other domains"].evidence == "test: not ours, never touched"
+
+
+async def test_the_domain_in_which_an_image_is_made_is_ours(database_url: str, tmp_path: Path) -> None:
+    with closing(libvirt.open(twin_uri(tmp_path))) as hypervisor:
+        (domain,) = hypervisor.listAllDomains()
+        image = domain.UUIDString()
+    await execute(
+        database_url,
+        "INSERT INTO images (id, name, name_key, os, kind, state, pool, volume_name, format, size_gb)"
+        f" VALUES ('{image}', 'Golden', 'golden', 'ubuntu', 'image', 'making', 'default-pool', 'i.qcow2', 'qcow2', 1)",
+    )
+
+    found = await report(tmp_path, DATABASE_URL=database_url)
+
+    assert found["other domains"].evidence == "none"
 
 
 async def test_the_database_is_away(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ class DatabaseReport:
     """The checks, and the ids of all machines where they could be asked for."""
 
     checks: list[HostCheck]
-    machine_ids: frozenset[str] | None = None
+    domain_ids: frozenset[str] | None = None
 
 
 class DatabaseChecks:
@@ -96,7 +96,7 @@ class DatabaseChecks:
                 rest = _without(answering, "worker")
                 return DatabaseReport([database, migrations, *rest.checks])
             worker = await asked("worker", _WORK, _SECONDS, lambda: self._worker(opened[0]))
-            ids = await _machine_ids(opened[0])
+            ids = await _domain_ids(opened[0])
         return DatabaseReport([database, migrations, answering, worker], ids)
 
     async def _server(self, url: str) -> HostCheck:
@@ -123,10 +123,10 @@ async def _migrations(url: str) -> HostCheck:
     return ok("migrations", "all are applied")
 
 
-async def _machine_ids(database: Database) -> frozenset[str] | None:
+async def _domain_ids(database: Database) -> frozenset[str] | None:
     try:
         async with asyncio.timeout(_SECONDS):
-            return await machines.ids(database)
+            return await machines.domain_ids(database)
     except (InfinibayError, TimeoutError):
         return None  # Whoever needs them says that they are not known.
 

@@ -55,5 +55,5 @@ class Doctor:
     async def report(self) -> list[HostCheck]:
         """The same checks in the same order each time; a test driver has no log daemon."""
         own, database = await asyncio.gather(asyncio.to_thread(self._this_host.report), self._database.report())
-        checks = [*own, *database.checks, *await self._hypervisor.report(database.machine_ids)]
+        checks = [*own, *database.checks, *await self._hypervisor.report(database.domain_ids)]
         return sorted(checks, key=lambda check: _ORDER.index(check.name))

@@ -31,8 +31,8 @@ class HypervisorChecks:
         self._hypervisor = hypervisor
         self._facts = facts
 
-    async def report(self, machine_ids: frozenset[str] | None) -> list[HostCheck]:
-        """`machine_ids` are those of our machines; None where the database did not tell."""
+    async def report(self, domain_ids: frozenset[str] | None) -> list[HostCheck]:
+        """`domain_ids` are those of our domains; None where the database did not tell."""
         checks = [self._log_daemon()] if self._settings.libvirt_uri.startswith("qemu:///") else []
         answering = await asked("hypervisor", self._wake_libvirtd(), _FIRST_EXAMINATION_SECONDS, self._version)
         checks.insert(0, answering)
@@ -44,7 +44,7 @@ class HypervisorChecks:
             "network filters": self._network_filters,
             "pool": self._pool,
             "network": self._network,
-            "other domains": lambda: self._other_domains(machine_ids),
+            "other domains": lambda: self._other_domains(domain_ids),
         }
         if answering.state is CheckState.FAILED:
             return [*checks, *(unknown(name, answering) for name in looks)]
@@ -138,12 +138,12 @@ class HypervisorChecks:
         )
         return failed("network", f"there is neither a network of libvirt nor a bridge {name}", mend)
 
-    async def _other_domains(self, machine_ids: frozenset[str] | None) -> HostCheck:
+    async def _other_domains(self, domain_ids: frozenset[str] | None) -> HostCheck:
         domains = await self._hypervisor.domains.list_all()
-        if machine_ids is None:
+        if domain_ids is None:
             evidence = f"which of the host's {len(domains)} domains are ours is not known without the database"
             return warning("other domains", evidence, "Mend what the checks database and query engine say")
-        others = sorted(domain.name for domain in domains if domain.uuid not in machine_ids)
+        others = sorted(domain.name for domain in domains if domain.uuid not in domain_ids)
         if not others:
             return ok("other domains", "none")
         more = f" and {len(others) - _NAMED_DOMAINS} more" if len(others) > _NAMED_DOMAINS else ""
