@@ -17,6 +17,7 @@ from infinibay.unattended.reports import Event, TaskKind, patience, report_line
 from infinibay.unattended.templates import template
 
 _HOME = "var/lib/infinibay/setup"
+_REPORTS = "var/lib/infinibay/reports"
 _UNIT = "infinibay-setup.service"
 _UNITS = "etc/systemd/system"
 
@@ -48,6 +49,8 @@ def first_boot_archive(installation: Installation, installer: str, before: tuple
     ):
         for directory in (_HOME, f"{_HOME}/tasks"):
             archive.addfile(_entry(directory, 0o700, tarfile.DIRTYPE))
+        # An image may have those of the machine that it was made of.
+        _add(archive, _REPORTS, "")
         _add(archive, f"{_HOME}/run", template("first_boot.sh"))
         _add(archive, f"{_HOME}/install", installer)
         _add(archive, f"{_HOME}/port", f"{installation.report_port}\n")

@@ -34,7 +34,7 @@ class Root:
         self.calls = folder / "calls"
         self.port = self.path / "dev/virtio-ports" / installation.report_port
         for directory in (self.port.parent, self.path / "var/log", self._programs):
-            directory.mkdir(parents=True)
+            directory.mkdir(parents=True, exist_ok=True)
         archive = first_boot_archive(installation, installer)
         subprocess.run(["tar", "-xz", "-C", str(self.path)], input=archive, check=True)
         self.program("systemctl")
@@ -193,6 +193,18 @@ def test_a_restart_costs_the_task_that_it_cut_off_and_no_other(tmp_path: Path) -
     ]
     runs = [line for line in root.log().splitlines() if line.startswith("ran-")]
     assert runs == ["ran-before", "ran-cut", "ran-after"]
+
+
+def test_what_another_machine_reported_before_its_image_was_made_is_not_said_again(tmp_path: Path) -> None:
+    """Its end would be taken for this machine's, while this one's work goes on."""
+    left = tmp_path / "root/var/lib/infinibay/reports"
+    left.parent.mkdir(parents=True)
+    left.write_text('{"event":"task","kind":"script","id":"another","status":1}\n{"event":"finished"}\n')
+    root = Root(tmp_path, _asked())
+
+    assert root.boot() == 0
+
+    assert root.reports() == [_AGENT, Report("finished")]
 
 
 def test_a_host_that_does_not_listen_holds_nothing_up(tmp_path: Path) -> None:
