@@ -15,7 +15,8 @@ _SILENT_SECONDS = 300
 
 class Phase(StrEnum):
     """From the first start to the last report. The installer tells of its begin and its end, the new system of its
-    own. Windows' tells of nothing, so what is heard first is its new system, with the media still in its drives."""
+    own. Windows' tells of nothing, so what is heard first is its new system, with the media still in its drives. The
+    system of an image tells of its begin and its end alone."""
 
     BOOTING = "booting"
     INSTALLING = "installing"
@@ -37,7 +38,7 @@ class Limits:
 class Signs:
     """What is known of a machine in a phase that began `seconds` ago.
 
-    `speaks_late`: Windows reports only once it is installed. `stopped_by_request`: somebody powered it off, so that
+    `speaks_late`: Windows reports only at its first logon. `stopped_by_request`: somebody powered it off, so that
     says nothing. `from_image`: there is no installer, only a first boot. `agent`: the guest's agent answers. `silent`:
     it never reported anything. `unheard`: nobody listened while it ran. `has_media`: the installer's media are still
     attached.
@@ -137,7 +138,8 @@ def seconds_left(signs: Signs, limits: Limits) -> float:
 
 
 def _first_boot(signs: Signs, limits: Limits) -> Verdict:
-    if signs.agent and signs.silent and signs.seconds > _SILENT_SECONDS:
+    # The agent in an image of Windows answers long before the first logon.
+    if signs.agent and signs.silent and not signs.speaks_late and signs.seconds > _SILENT_SECONDS:
         return Verdict(Step.INSTALLED, "The system runs and its agent answers; it reported nothing")
     if signs.seconds <= limits.first_boot:
         return _WAIT

@@ -12,14 +12,11 @@ from typing import Any
 
 from infinibay.errors import AgentUnresponsive, HostFailure, HypervisorError, OperationCancelled, Unavailable
 from infinibay.operations.api import StepContext
-from infinibay.unattended.templates import template
+from infinibay.unattended.generalising import Generalising
 from infinibay.virt.api import Guests
 
 _LOOK_SECONDS = 1.0
-_SCRIPT_SECONDS = 120
 _MOST_SAID = 500
-# What the script says where another machine could not be given its name and account.
-_NO_CLOUD_INIT = 20
 _PING = json.dumps({"execute": "guest-ping"})
 
 
@@ -46,18 +43,18 @@ class CopiedSystem:
             remedy="Install qemu-guest-agent in the machine and see that it starts",
         )
 
-    async def forget_itself(self) -> None:
+    async def forget_itself(self, way: Generalising) -> None:
         """Takes out of it what is one machine's alone. Raises HostFailure when that can't be."""
-        arguments = {"path": "/bin/sh", "arg": ["-c", template("generalise.sh")], "capture-output": True}
+        arguments = {"path": way.program, "arg": list(way.arguments), "capture-output": True}
         started = await self._ask("guest-exec", arguments)
-        end = time.monotonic() + _SCRIPT_SECONDS
+        end = time.monotonic() + way.seconds
         while time.monotonic() < end:
             status = await self._ask("guest-exec-status", {"pid": started["pid"]})
             if status.get("exited"):
-                _judge(status)
+                _judge(status, way)
                 return
             await pause(self._context)
-        raise HostFailure(f"The copied system was not made fit for others within {_SCRIPT_SECONDS} s")
+        raise HostFailure(f"The copied system was not made fit for others within {way.seconds} s")
 
     async def _ask(self, command: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         text = json.dumps({"execute": command, "arguments": arguments})
@@ -86,18 +83,18 @@ async def pause(context: StepContext) -> None:
     await asyncio.sleep(_LOOK_SECONDS)
 
 
-def _judge(status: Mapping[str, Any]) -> None:
-    """Raises HostFailure unless the script ended well."""
+def _judge(status: Mapping[str, Any], way: Generalising) -> None:
+    """Raises HostFailure unless the program ended well."""
     code = status.get("exitcode")
     if code == 0:
         return
-    if code == _NO_CLOUD_INIT:
+    said = _text(status.get("err-data")).strip()
+    refusal = way.refusals.get(code) if isinstance(code, int) else None
+    if refusal is None:
         raise HostFailure(
-            "The machine has no cloud-init, which gives a machine from an image its name and account",
-            remedy="Install cloud-init in the machine, or clone it instead",
+            f"The copied system could not be made fit for others: {said or f'its script ended with {code}'}"
         )
-    said = _text(status.get("err-data")).strip() or f"its script ended with {code}"
-    raise HostFailure(f"The copied system could not be made fit for others: {said}")
+    raise HostFailure(f"{refusal.message}: {said}" if said else refusal.message, remedy=refusal.remedy)
 
 
 def _text(data: object) -> str:

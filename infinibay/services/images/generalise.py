@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from infinibay.core import naming
+from infinibay.core.operating_systems import OPERATING_SYSTEMS
 from infinibay.db import rows
 from infinibay.errors import (
     HostFailure,
@@ -25,10 +26,10 @@ from infinibay.services.images.copied_system import CopiedSystem, pause
 from infinibay.services.machines.definition import Definition
 from infinibay.services.machines.design import design, machine_directory
 from infinibay.services.machines.starting import bring_up
+from infinibay.unattended.generalising import generalising
 from infinibay.virt.api import DomainState, Hypervisor
 
-_OFF_SECONDS = 120
-_NVRAM = "nvram.fd"
+_NVRAM, _DONE = "nvram.fd", "generalised"
 
 
 class Generaliser:
@@ -49,19 +50,25 @@ class Generaliser:
         self._seconds = seconds
 
     async def run(self, context: StepContext, image: rows.Image, machine: rows.Machine) -> None:
-        """From the copy of the machine's disk to an image; begun anew after a crash. Raises HostFailure where its agent
-        is silent or refuses, OperationCancelled when somebody asks for its end."""
-        domains = self._hypervisor.domains
-        if await domains.find(image.id) is None:
-            await self._define(image, machine)
-        await bring_up(domains, image.id)
+        """From a new copy of the machine's disk to an image. Raises HostFailure where its agent is silent or refuses,
+        OperationCancelled when somebody asks for its end."""
+        way, done = generalising(OPERATING_SYSTEMS[machine.os]), self._directory(image.id) / _DONE
         agent = CopiedSystem(self._hypervisor.guests, context, image.id)
-        await agent.until_answers(self._seconds)
-        await context.log("The system of the copy runs and its agent answers")
-        await agent.forget_itself()
+        if not await asyncio.to_thread(done.exists):
+            await self._define(image, machine)
+            await bring_up(self._hypervisor.domains, image.id)
+            await agent.until_answers(self._seconds)
+            await context.log("The system of the copy runs and its agent answers")
+            await agent.forget_itself(way)
+            await asyncio.to_thread(done.touch)
         await agent.power_off()
-        await self._until_off(context, image.id)
-        await self.clean(image.id)
+        await self._until_off(context, image.id, way.off_seconds)
+
+    async def was_cut_short(self, image_id: str) -> bool:
+        """Whether the copy was started and is not known to be an image. It can't become one any more: a system that
+        starts again after it has forgotten itself takes itself for a new machine's."""
+        directory = self._directory(image_id)
+        return await asyncio.to_thread(lambda: directory.exists() and not (directory / _DONE).exists())
 
     async def clean(self, image_id: str) -> None:
         """Removes the domain and its directory; what is absent is fine."""
@@ -73,7 +80,7 @@ class Generaliser:
         if found is not None:
             with suppress(ObjectMissing):
                 await domains.undefine(image_id)
-        directory = machine_directory(self._machines_dir, image_id)
+        directory = self._directory(image_id)
         if await asyncio.to_thread(directory.exists):
             await asyncio.to_thread(shutil.rmtree, directory)
 
@@ -96,15 +103,19 @@ class Generaliser:
 
     def _copy_variables(self, machine_id: str, image_id: str) -> None:
         """What the machine's firmware knows of its boot loader."""
-        source = machine_directory(self._machines_dir, machine_id) / _NVRAM
+        source = self._directory(machine_id) / _NVRAM
         if source.is_file():
-            shutil.copyfile(source, machine_directory(self._machines_dir, image_id) / _NVRAM)
+            shutil.copyfile(source, self._directory(image_id) / _NVRAM)
 
-    async def _until_off(self, context: StepContext, image_id: str) -> None:
-        end = time.monotonic() + _OFF_SECONDS
+    def _directory(self, owner_id: str) -> Path:
+        """That of a machine, or of the domain in which an image is made."""
+        return machine_directory(self._machines_dir, owner_id)
+
+    async def _until_off(self, context: StepContext, image_id: str, seconds: int) -> None:
+        end = time.monotonic() + seconds
         while time.monotonic() < end:
             found = await self._hypervisor.domains.find(image_id)
             if found is None or found.state is DomainState.SHUTOFF:
                 return
             await pause(context)
-        raise HostFailure(f"The copied system did not power off within {_OFF_SECONDS} s")
+        raise HostFailure(f"The copied system did not power off within {seconds} s")

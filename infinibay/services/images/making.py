@@ -45,9 +45,10 @@ class ImageSteps:
         add = Step("copy", self._add, undo=self._remove_volume, budget="copy")
         copy = Step("copy", self._copy, undo=self._remove_volume, budget="copy")
         generalise = Step("generalise", self._generalise, undo=self._end_generalising, budget="copy")
+        clean = Step("clean", self._end_generalising)
         return (
             OperationKind(ADD, (add,), ended=self._made),
-            OperationKind(CREATE, (copy, generalise), ended=self._made, exclusive=True),
+            OperationKind(CREATE, (copy, generalise, clean), ended=self._made, exclusive=True),
             OperationKind(COPY, (copy,), ended=self._made, exclusive=True),
             OperationKind(REMOVE, (Step("volume", self._remove_volume), Step("records", self._remove_records))),
         )
@@ -86,6 +87,11 @@ class ImageSteps:
             raise WrongState("The machine's disk was changed while it was copied")
 
     async def _generalise(self, context: StepContext) -> None:
+        """What was cut short begins again with a new copy."""
+        if await self._generaliser.was_cut_short(str(context.input["image"])):
+            await self._end_generalising(context)
+            await self._remove_volume(context)
+            await self._copy(context)
         machine = await machines.find_with_disks(self._database, str(context.machine_id))
         if machine is None:
             raise NotFound("Machine not found")

@@ -11,7 +11,6 @@ from infinibay.core import naming, sizing
 from infinibay.core.access import Principal
 from infinibay.core.identifiers import canonical
 from infinibay.core.images import SUFFIXES, is_image_file
-from infinibay.core.operating_systems import OPERATING_SYSTEMS
 from infinibay.db import images, installations, machines, rows
 from infinibay.db.client import Database
 from infinibay.errors import (
@@ -19,7 +18,6 @@ from infinibay.errors import (
     Conflict,
     FieldProblem,
     NotFound,
-    NotImplementedYet,
     Unavailable,
     UniqueViolation,
     UnusableMedium,
@@ -33,7 +31,6 @@ from infinibay.services.machines.visible import visible_machine
 from infinibay.unattended.media import disk_image
 
 _REMOVAL_SECONDS = 60
-_NO_WINDOWS = "Images of Windows are not available yet"
 
 
 @dataclass(frozen=True)
@@ -77,8 +74,6 @@ class ImageService:
         """Takes a disk image that lies in the ISO directory; it is copied, and stays where it is. Raises BadUserInput
         that names what is wrong with it."""
         problems = await self._name_problems(wanted.name)
-        if OPERATING_SYSTEMS[wanted.os].is_windows:
-            problems.append(FieldProblem("os", _NO_WINDOWS, "NOT_IMPLEMENTED"))
         found: disk_image.DiskImage | None = None
         if not is_image_file(wanted.filename):
             text = f"It must be the name of a file in the ISO directory, with {', '.join(SUFFIXES)}"
@@ -105,8 +100,6 @@ class ImageService:
         machine = await visible_machine(self._database, principal, machine_id)
         if machine is None:
             raise NotFound("Machine not found")
-        if OPERATING_SYSTEMS[machine.os].is_windows:
-            raise NotImplementedYet(_NO_WINDOWS)
         if problems := await self._name_problems(name):
             raise BadUserInput(*problems)
         await require_stopped(self._database, machine)

@@ -17,8 +17,7 @@ from infinibay.services.machines.installation_secrets import MachineSecrets
 from infinibay.services.machines.requests import CreateMachineRequest
 from infinibay.services.machines.work import first_boot_work
 from infinibay.unattended.api import UnattendedManager
-from infinibay.unattended.cloud import CloudManager
-from infinibay.unattended.factory import create_unattended_manager
+from infinibay.unattended.factory import create_image_manager, create_unattended_manager
 from infinibay.unattended.installation import Account, Firmware, Installation, Keyboard, Medium, ReportHome
 from infinibay.unattended.names import host_name
 from infinibay.unattended.password_hash import linux_password_hash
@@ -66,8 +65,6 @@ def wish(
         return Wish(new, warnings=(warning,))
     if medium is None:
         return Wish(new, (FieldProblem("isoId", _UNKNOWN),))
-    if mode == "image" and system.is_windows:
-        return Wish(new)  # There is no such image, as is said elsewhere.
     account = _account(system, request.username, request.password, _SOME_HASH)
     manager = manager_of(system, mode)
     name = new.hostname or host_name(request.name, "0" * 8)
@@ -75,8 +72,8 @@ def wish(
 
 
 def manager_of(system: OperatingSystem, mode: str) -> UnattendedManager:
-    """Who writes the answers: for the installer of the system, or for the cloud-init of an image."""
-    return CloudManager(system.family) if mode == "image" else create_unattended_manager(system.name)
+    """Who writes the answers: for the installer of the system, or for an image of it."""
+    return create_image_manager(system) if mode == "image" else create_unattended_manager(system.name)
 
 
 async def kept_installation(

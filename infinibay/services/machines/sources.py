@@ -58,9 +58,7 @@ class Sources:
             problems.append(FieldProblem(_FIELD, "Give either an image or an installation medium, not both"))
         if request.media_mode is not None:
             problems.append(FieldProblem("mediaMode", "A machine from an image has no installer"))
-        if system.is_windows:
-            problems.append(FieldProblem(_FIELD, "Images of Windows are not available yet", "NOT_IMPLEMENTED"))
-        elif image is None or image.kind != "image":
+        if image is None or image.kind != "image":
             problems.append(FieldProblem(_FIELD, "There is no such image"))
         elif image.os != system.name:
             problems.append(FieldProblem(_FIELD, f"The image {image.name} holds no {system.title}"))

@@ -11,8 +11,10 @@ function Write-Log([string] $text) {
     Add-Content -LiteralPath $log -Encoding UTF8 -Value ('{0:s} {1}' -f (Get-Date), $text)
 }
 
-# Scripts and their output may be secret, so the folder is the system's and the administrators' alone.
+# Scripts and their output may be secret, so the folder is the system's and the administrators' alone. What an image
+# has in it are another machine's reports.
 function Initialize-Folder {
+    Remove-Item -Recurse -Force -LiteralPath $folder -ErrorAction SilentlyContinue
     New-Item -ItemType Directory -Force -Path $folder | Out-Null
     & icacls.exe $folder /inheritance:r /grant '*S-1-5-18:(OI)(CI)F' '*S-1-5-32-544:(OI)(CI)F' | Out-Null
     Copy-Item -Recurse -Force -LiteralPath $medium -Destination $work
@@ -142,8 +144,10 @@ try {
     $plan = Get-Content -Raw -LiteralPath (Join-Path $work 'plan.json') | ConvertFrom-Json
     Remove-Secrets
     Initialize-Port
-    Send-Report @{ event = 'installed' }
-    Start-Task 'agent' 'qemu-guest-agent' { Install-GuestTools }
+    Send-Report @{ event = $plan.begins }
+    if ($plan.tools) {
+        Start-Task 'agent' 'qemu-guest-agent' { Install-GuestTools }
+    }
     foreach ($task in $plan.tasks) {
         Start-Task $task.kind $task.id { Start-File $task.file }
     }

@@ -1,4 +1,4 @@
-"""The answer file, pass by pass."""
+"""The answer files, pass by pass: the installer's, and that of a generalised system, which has no installer."""
 
 from __future__ import annotations
 
@@ -33,44 +33,67 @@ _ORGANIZATION = "infinibay"
 def answer_file(installation: Installation, system: OperatingSystem) -> bytes:
     """`autounattend.xml` of an installation that has no problems. Raises BadUserInput as `editions.choose` does."""
     choice = choose(installation)
+    language = _language(installation, choice)
     return document(
         configuration_pass(
             "windowsPE",
-            component("International-Core-WinPE", *_languages(installation, choice, with_setup=True)),
+            component(
+                "International-Core-WinPE",
+                group("SetupUILanguage", leaf("UILanguage", language)),
+                *_languages(installation, language),
+            ),
             component("PnpCustomizationsWinPE", _driver_paths(_DRIVER_FOLDERS[system.name])),
             component("Setup", _disk(installation.firmware), _image(installation.firmware, choice), _user(choice)),
         ),
-        configuration_pass(
-            "specialize",
-            component(
-                "Shell-Setup",
-                leaf("ComputerName", computer_name(installation.host_name)),
-                leaf("ProductKey", choice.product_key),
-                leaf("RegisteredOrganization", _ORGANIZATION),
-                leaf("RegisteredOwner", installation.account.full_name or installation.account.name),
-                leaf("TimeZone", tz_win[installation.time_zone]),
-            ),
-            *(() if installation.network is None else _network(installation.network)),
-        ),
-        configuration_pass(
-            "oobeSystem",
-            component("International-Core", *_languages(installation, choice, with_setup=False)),
-            component("Shell-Setup", *_first_start(installation)),
-        ),
+        _specialize(installation, choice.product_key),
+        _oobe_system(installation, language),
     )
 
 
-def _languages(installation: Installation, choice: Choice, *, with_setup: bool) -> list[Element]:
-    """The words are those of the medium, since Setup asks for a language that it lacks; the formats as wished."""
+def generalised_answer_file(installation: Installation) -> bytes:
+    """`unattend.xml` for the first start of a system that sysprep has generalised: its disk, edition and language stay
+    as they are, and its product key too unless one was given."""
+    key = installation.product_key
+    return document(_specialize(installation, key.upper() if key else None), _oobe_system(installation, None))
+
+
+def _specialize(installation: Installation, product_key: str | None) -> Element:
+    return configuration_pass(
+        "specialize",
+        component(
+            "Shell-Setup",
+            leaf("ComputerName", computer_name(installation.host_name)),
+            None if product_key is None else leaf("ProductKey", product_key),
+            leaf("RegisteredOrganization", _ORGANIZATION),
+            leaf("RegisteredOwner", installation.account.full_name or installation.account.name),
+            leaf("TimeZone", tz_win[installation.time_zone]),
+        ),
+        *(() if installation.network is None else _network(installation.network)),
+    )
+
+
+def _oobe_system(installation: Installation, language: str | None) -> Element:
+    return configuration_pass(
+        "oobeSystem",
+        component("International-Core", *_languages(installation, language)),
+        component("Shell-Setup", *_first_start(installation)),
+    )
+
+
+def _language(installation: Installation, choice: Choice) -> str:
+    """The medium's own, since Setup asks for a language that it lacks."""
     images = installation.medium.images
     known = choice.image or (images[0] if images else None)
-    language = known.language if known else "en-US"
+    return known.language if known else "en-US"
+
+
+def _languages(installation: Installation, language: str | None) -> list[Element]:
+    """Words in that language, or in the system's own without one; the formats as wished."""
     formats = installation.locale.replace("_", "-")
     return [
-        *((group("SetupUILanguage", leaf("UILanguage", language)),) if with_setup else ()),
         leaf("InputLocale", windows_input_locale(installation.keyboard) or "0409:00000409"),
         leaf("SystemLocale", formats),
-        leaf("UILanguage", language),
+        *(() if language is None else (leaf("UILanguage", language),)),
         leaf("UserLocale", formats),
     ]
 

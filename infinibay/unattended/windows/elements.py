@@ -36,8 +36,8 @@ def item(tag: str, *children: Element, key: int | None = None) -> Element:
     return made
 
 
-def component(name: str, *children: Element) -> Element:
-    """The settings of one part of Windows; `name` goes without its common beginning."""
+def component(name: str, *children: Element | None) -> Element:
+    """The settings of one part of Windows, None is left out; `name` goes without its common beginning."""
     made = group("component", *children)
     made.set("name", f"Microsoft-Windows-{name}")
     made.set("processorArchitecture", "amd64")

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 
 from infinibay.unattended.installation import Application, Installation, Script
-from infinibay.unattended.reports import TaskKind
+from infinibay.unattended.reports import Event, TaskKind
 from infinibay.unattended.templates import template
 
 _FOLDER = "infinibay"
@@ -26,11 +26,16 @@ class _Task:
     content: bytes
 
 
-def first_logon_files(installation: Installation) -> dict[str, bytes]:
-    """The script, its plan and the programs of the tasks, by their path on the medium."""
+def first_logon_files(installation: Installation, *, begins: Event, brings_tools: bool) -> dict[str, bytes]:
+    """The script, its plan and the programs of the tasks, by their path on the medium.
+
+    `begins` is what the first report says; `brings_tools`: a drive holds the guest tools, which are installed first.
+    """
     tasks, home = _tasks(installation), installation.report_home
     plan = {
         "port": installation.report_port,
+        "begins": begins,
+        "tools": brings_tools,
         **({"url": home.url, "token": home.token} if home else {}),
         "tasks": [{"kind": task.kind, "id": task.id, "file": task.file} for task in tasks],
     }

@@ -26,6 +26,7 @@ ENDING = replace(UP, phase=Phase.ENDING)
 FIRST_BOOT = replace(UP, phase=Phase.FIRST_BOOT, has_media=False)
 IMAGE = replace(UP, from_image=True)
 WINDOWS = replace(UP, speaks_late=True)
+WINDOWS_IMAGE = replace(IMAGE, speaks_late=True)
 WAIT, FINISH, INSTALLED = Verdict(Step.WAIT), Verdict(Step.FINISH), Verdict(Step.INSTALLED)
 
 
@@ -55,6 +56,12 @@ WAIT, FINISH, INSTALLED = Verdict(Step.WAIT), Verdict(Step.FINISH), Verdict(Step
         (replace(IMAGE, phase=Phase.FINISHED), FINISH),
         (replace(IMAGE, agent=True, silent=True, seconds=301), FINISH),
         (replace(FIRST_BOOT, agent=True, silent=True, seconds=299), WAIT),
+        # The agent in an image of Windows answers long before its first logon, which needs the medium.
+        (replace(WINDOWS_IMAGE, agent=True, silent=True, seconds=499), WAIT),
+        (replace(WINDOWS_IMAGE, rebooted=True, seconds=400), WAIT),
+        (replace(WINDOWS_IMAGE, phase=Phase.FIRST_BOOT, agent=True, seconds=499), WAIT),
+        (replace(WINDOWS_IMAGE, phase=Phase.FINISHED), FINISH),
+        (replace(WINDOWS_IMAGE, agent=True, silent=True, seconds=501), FINISH),
     ],
 )
 def test_what_goes_on(signs: Signs, verdict: Verdict) -> None:
@@ -69,6 +76,7 @@ def test_what_goes_on(signs: Signs, verdict: Verdict) -> None:
         (replace(WINDOWS, seconds=1001), "The installer did not finish within 1000 s"),
         (replace(FIRST_BOOT, seconds=501), "The installed system did not report within 500 s"),
         (replace(IMAGE, seconds=501), "The installed system did not report within 500 s"),
+        (replace(WINDOWS_IMAGE, seconds=501), "The installed system did not report within 500 s"),
         (replace(INSTALLING, up=False), "The machine powered off before its installer had finished"),
         (replace(WINDOWS, up=False), "The machine powered off before its installer had finished"),
         (replace(WINDOWS, up=False, unheard=True), "The machine powered off before its installer had finished"),
@@ -103,20 +111,21 @@ def test_a_system_that_still_has_its_media_gives_them_up_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("phases", "speaks_late"),
+    ("events", "phases", "speaks_late", "from_image"),
     [
-        (["booting", "installing", "ending", "finished"], False),
+        (["started", "installed", "finished"], ["booting", "installing", "ending", "finished"], False, False),
         # Its installer says nothing, and its new system must not be cut off as an installer that has ended.
-        (["booting", "first-boot", "finished"], True),
+        (["installed", "finished"], ["booting", "first-boot", "finished"], True, False),
+        (["started", "finished"], ["booting", "first-boot", "finished"], True, True),
     ],
 )
-def test_the_way_of_the_phases(phases: list[str], *, speaks_late: bool) -> None:
+def test_the_way_of_the_phases(events: list[str], phases: list[str], *, speaks_late: bool, from_image: bool) -> None:
     way = [Phase.BOOTING]
-    for event in (["started"] if not speaks_late else []) + ["installed", "finished"]:
-        entered = following(event, way[-1], speaks_late=speaks_late)
+    for event in events:
+        entered = following(event, way[-1], speaks_late=speaks_late, from_image=from_image)
         assert entered is not None
         way.append(entered)
-        assert following(event, entered, speaks_late=speaks_late) is None
+        assert following(event, entered, speaks_late=speaks_late, from_image=from_image) is None
     assert way == phases
     assert [phase for phase in way if may_fail(phase, speaks_late=speaks_late)] == way[:2]
 
@@ -135,6 +144,7 @@ def test_by_hand_the_agent_tells() -> None:
         (FIRST_BOOT, 499),
         (WINDOWS, 999),
         (IMAGE, 499),
+        (WINDOWS_IMAGE, 499),
         (replace(UP, seconds=200), 0),
     ],
 )

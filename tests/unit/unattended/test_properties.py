@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from infinibay.unattended.factory import create_unattended_manager
+from infinibay.core.operating_systems import OPERATING_SYSTEMS
+from infinibay.unattended.factory import create_image_manager, create_unattended_manager
 from infinibay.unattended.installation import Installation
 from infinibay.unattended.quoting import shell_word
 from tests.support.answers import kickstart_archive, read_kickstart, read_preseed, unpacked
@@ -113,16 +114,19 @@ def test_debian(installation: Installation) -> None:
     first_boot_work(installation, files["infinibay-setup.tar.gz"])
 
 
+@pytest.mark.parametrize("name", ["autounattend.xml", "unattend.xml"])
 @pytest.mark.parametrize("system", WINDOWS)
 @many
 @given(data=st.data())
-def test_windows(system: str, data: st.DataObject) -> None:
+def test_windows(system: str, name: str, data: st.DataObject) -> None:
     installation = data.draw(installations(system))
     account = installation.account
+    from_image = name == "unattend.xml"
+    manager = create_image_manager(OPERATING_SYSTEMS[system]) if from_image else create_unattended_manager(system)
 
-    files = create_unattended_manager(system).files(installation)
+    files = manager.files(installation)
 
-    root = etree.fromstring(files["autounattend.xml"])
+    root = etree.fromstring(files[name])
 
     def text(path: str) -> str | None:
         return root.findtext(f".//u:{path.replace('/', '/u:')}", namespaces=_NAMESPACES)

@@ -4,68 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from lxml import etree
-from tree_sitter import Language, Node, Parser
-from tree_sitter_powershell import language
 
 from infinibay.unattended.factory import create_unattended_manager
 from infinibay.unattended.installation import Application, Installation, Script
 from infinibay.unattended.templates import template
 from tests.support.installations import IMAGES, WINDOWS, plain, varied
-
-_NAMESPACE = "urn:schemas-microsoft-com:unattend"
-_U = {"u": _NAMESPACE}
-_WCM = "{http://schemas.microsoft.com/WMIConfig/2002/State}"
-_SCHEMA = etree.XMLSchema(etree.parse(Path(__file__).with_name("autounattend.xsd")))
-_PASSES = ["windowsPE", "specialize", "oobeSystem"]
-# What a pass must have, and what it may have beside.
-_REQUIRED = {
-    "windowsPE": {"International-Core-WinPE", "PnpCustomizationsWinPE", "Setup"},
-    "specialize": {"Shell-Setup"},
-    "oobeSystem": {"International-Core", "Shell-Setup"},
-}
-_OPTIONAL = {"windowsPE": set[str](), "specialize": {"TCPIP", "DNS-Client"}, "oobeSystem": set[str]()}
-_ATTRIBUTES = {
-    "processorArchitecture": "amd64",
-    "publicKeyToken": "31bf3856ad364e35",
-    "language": "neutral",
-    "versionScope": "nonSxS",
-}
+from tests.support.powershell import grammar, walk
+from tests.unit.unattended.windows_model import NAMESPACES, WCM, check_model, texts
 
 
 def answers(installation: Installation, system: str = "windows11") -> etree._Element:
     return etree.fromstring(create_unattended_manager(system).files(installation)["autounattend.xml"])
-
-
-def texts(root: etree._Element, path: str) -> list[str | None]:
-    return [found.text for found in root.iterfind(f".//u:{path.replace('/', '/u:')}", _U)]
-
-
-def check_model(root: etree._Element) -> None:
-    assert root.tag == f"{{{_NAMESPACE}}}unattend"
-    settings = list(root)
-    assert [part.get("pass") for part in settings] == _PASSES
-    for part in settings:
-        name = part.get("pass") or ""
-        components = {(component.get("name") or "").removeprefix("Microsoft-Windows-"): component for component in part}
-        assert len(components) == len(part)
-        assert _REQUIRED[name] <= set(components) <= _REQUIRED[name] | _OPTIONAL[name]
-        for component in components.values():
-            check_component(name, component)
-
-
-def check_component(name: str, component: etree._Element) -> None:
-    attributes = {str(key): str(value) for key, value in component.attrib.items()}
-    own = attributes.pop("name")
-    assert attributes == _ATTRIBUTES
-    judged = etree.Element(f"{{{_NAMESPACE}}}{name}.{own}")
-    judged.extend(component)
-    _SCHEMA.assertValid(judged)
 
 
 @pytest.mark.parametrize("system", WINDOWS)
@@ -105,8 +58,8 @@ def test_the_disk_suits_the_firmware(firmware: str, partitions: list[tuple[str, 
     root = answers(replace(plain("windows10"), firmware=firmware), "windows10")  # type: ignore[arg-type]
 
     created = [
-        (part.findtext("u:Type", namespaces=_U), part.findtext("u:Size", namespaces=_U))
-        for part in root.iterfind(".//u:CreatePartition", _U)
+        (part.findtext("u:Type", namespaces=NAMESPACES), part.findtext("u:Size", namespaces=NAMESPACES))
+        for part in root.iterfind(".//u:CreatePartition", NAMESPACES)
     ]
     assert created == partitions
     assert texts(root, "InstallTo/PartitionID") == [target]
@@ -120,7 +73,7 @@ def test_the_drivers_are_looked_for_on_each_drive() -> None:
     root = answers(plain("windows11"))
 
     paths = [str(path) for path in texts(root, "PathAndCredentials/Path")]
-    keys = [item.get(f"{_WCM}keyValue") for item in root.iterfind(".//u:PathAndCredentials", _U)]
+    keys = [item.get(f"{WCM}keyValue") for item in root.iterfind(".//u:PathAndCredentials", NAMESPACES)]
     assert keys == [str(number) for number in range(1, len(paths) + 1)]
     letters = {path[0] for path in paths}
     assert letters == set("CDEFGHIJKLMNOPQRSTUVWYZ")
@@ -199,22 +152,15 @@ def test_applications_and_scripts_are_programs_beside_the_script() -> None:
 
 def test_the_script_is_powershell_and_restarts_once_at_its_very_end() -> None:
     text = template("first_logon.ps1").encode("ascii")
-    root = Parser(Language(language())).parse(text).root_node
+    root = grammar(text)
 
-    assert not root.has_error
     commands = [
         (node.text or b"").decode()
-        for node in _walk(root)
+        for node in walk(root)
         if node.type == "command" and b"shutdown" in (node.text or b"")
     ]
     assert commands == ["& shutdown.exe /r /t 5"]
     assert text.rstrip().endswith(b"finally {\n    & shutdown.exe /r /t 5\n}")
-    defined = [(node.text or b"").decode() for node in _walk(root) if node.type == "function_name"]
+    defined = [(node.text or b"").decode() for node in walk(root) if node.type == "function_name"]
     assert len(defined) == len(set(defined))
     assert all(text.decode().count(name) > 1 for name in defined)
-
-
-def _walk(node: Node) -> Iterator[Node]:
-    yield node
-    for child in node.children:
-        yield from _walk(child)
