@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests.support.agent import guest_output
 from tests.support.cloud_image import build_cloud_image
 from tests.support.guest_iso import build_guest_iso
 from tests.support.product import Product
-from tests.support.product_installs import LIMITS
+from tests.support.product_installs import LIMITS, ended, without_media
 from tests.support.wait import until
 
 FILE = "cloud.qcow2"
@@ -29,6 +33,7 @@ mutation Clone($id: ID!, $name: String!, $linked: Boolean!) {
   cloneMachine(id: $id, name: $name, linked: $linked) { id status operation { id } department { id } }
 }
 """
+_EVENTS = "query Events($id: ID!) { machineEvents(machineId: $id, first: 500) { kind data } }"
 _DISKS = "query Disks($id: String!) { machine(id: $id) { disks { position sizeGB image { id name } } } }"
 
 
@@ -95,6 +100,41 @@ async def printed(product: Product, machine_id: str, text: str) -> None:
         return log.exists() and text in log.read_text(errors="replace")
 
     await until(look, SECONDS, f"{text!r} on the serial port")
+
+
+async def windows_machine(product: Product, name: str, image_id: str, *scripts: str) -> str:
+    """The id of a new machine from the image that stands for Windows, set up and restarted after it."""
+    chosen = [{"scriptId": script, "inputValues": {}} for script in scripts]
+    wanted: dict[str, Any] = {"os": "WINDOWS10", "customRam": 2, "customStorage": 32, "mediaMode": None}
+    created = await product.create(name, **wanted, baseImage=image_id, firstBootScripts=chosen)
+    machine_id, host = str(created["id"]), name.replace(" ", "-")
+    found = await ended(product, machine_id)
+    assert (found["state"], found["reason"], found["mode"]) == ("installed", None, "image")
+    assert found["tasks"] == [{"kind": "script", "id": script, "status": 0} for script in scripts]
+    await without_media(product, machine_id)
+    await printed(product, machine_id, f"Windows has started again as {host}")
+    assert await said(product, machine_id, "hostname") == f"{host}\n"
+    return machine_id
+
+
+async def phases(product: Product, machine_id: str) -> list[str | None]:
+    """Those that its installation went through."""
+    events = (await product.ask(_EVENTS, {"id": machine_id}))["machineEvents"]
+    return [one["data"]["phase"] for one in events if one["kind"] == "machine.installation" and "phase" in one["data"]]
+
+
+async def said(product: Product, machine_id: str, command: str) -> str:
+    """What a command of the guest's shell prints, once its agent answers."""
+    ask = partial(_ask_agent, product, machine_id)
+    await until(lambda: ask("guest-ping") is not None, SECONDS, "the agent")
+    return await asyncio.to_thread(guest_output, ask, command, SECONDS)
+
+
+def _ask_agent(product: Product, machine_id: str, execute: str, **arguments: object) -> Any:
+    """Its answer; None without one."""
+    question = json.dumps({"execute": execute, "arguments": arguments})
+    answer = product.virsh("qemu-agent-command", machine_id, question)
+    return json.loads(answer)["return"] if answer else None
 
 
 async def power_off(product: Product, machine_id: str) -> None:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
-from tests.support.images import add_image, disks, files, images, imaging, ready, remove_image
+from tests.support.images import add_image, disks, files, images, imaging, phases, ready, remove_image, said
 from tests.support.product import Product
 from tests.support.product_installs import ended, without_media
-
-_EVENTS = "query Events($id: ID!) { machineEvents(machineId: $id, first: 500) { kind data } }"
 
 
 async def test_a_machine_from_a_cloud_image_sets_itself_up_and_says_so() -> None:
@@ -24,8 +20,8 @@ async def test_a_machine_from_a_cloud_image_sets_itself_up_and_says_so() -> None
         assert (found["state"], found["reason"], found["mode"]) == ("installed", None, "image")
         assert found["tasks"] == [{"kind": "agent", "id": "qemu-guest-agent", "status": 0}]
         await without_media(product, created["id"])
-        assert await _phases(product, created["id"]) == ["booting", "first-boot", "finished", None]
-        assert _pong(product, created["id"]) == {"return": {}}
+        assert await phases(product, created["id"]) == ["booting", "first-boot", "finished", None]
+        assert await said(product, created["id"], "hostname") == "web-one\n"
         serial = (product.base / "machines" / created["id"] / "serial.log").read_text(errors="replace")
         assert "installed system web-one ready" in serial
         assert await disks(product, created["id"]) == [
@@ -44,12 +40,3 @@ async def _is_kept_while_it_is_used(product: Product, image_id: str, machine_id:
     assert product.leftovers(machine_id) == []
     assert await remove_image(product, image_id) == {"data": {"removeImage": True}}
     assert files(product) == []
-
-
-async def _phases(product: Product, machine_id: str) -> list[str | None]:
-    events = (await product.ask(_EVENTS, {"id": machine_id}))["machineEvents"]
-    return [one["data"]["phase"] for one in events if one["kind"] == "machine.installation" and "phase" in one["data"]]
-
-
-def _pong(product: Product, machine_id: str) -> object:
-    return json.loads(product.virsh("qemu-agent-command", machine_id, '{"execute":"guest-ping"}'))

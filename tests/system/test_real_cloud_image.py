@@ -6,14 +6,11 @@ The soak runs it: each machine boots a whole Debian under emulation, which takes
 from __future__ import annotations
 
 import asyncio
-import json
-from functools import partial
 from typing import Any
 
 import pytest
 
-from tests.support.agent import guest_output
-from tests.support.images import add_image, create_image, files, imaging, power_off, ready, remove_image
+from tests.support.images import add_image, create_image, files, imaging, power_off, ready, remove_image, said
 from tests.support.installations import ssh_key
 from tests.support.product import Product
 from tests.support.product_installs import ended, without_media
@@ -40,17 +37,17 @@ async def test_debian_s_cloud_image_becomes_machines_and_images_of_them() -> Non
         first = await _machine(
             product, "web one", image["id"], sshKeys=[_KEY], firstBootScripts=[{"scriptId": script, "inputValues": {}}]
         )
-        said = await _said(product, first, "hostname; cat /etc/written /home/user/.ssh/authorized_keys; id -nG user")
-        assert said.splitlines() == ["web-one", "it works", _KEY, "user sudo"]
+        printed = await said(product, first, "hostname; cat /etc/written /home/user/.ssh/authorized_keys; id -nG user")
+        assert printed.splitlines() == ["web-one", "it works", _KEY, "user sudo"]
         # Its file system has grown to the size that was asked for.
-        assert int(await _said(product, first, "df --output=size -B1 / | tail -1")) > 3.5e9
-        own = await _said(product, first, _OWN)
+        assert int(await said(product, first, "df --output=size -B1 / | tail -1")) > 3.5e9
+        own = await said(product, first, _OWN)
 
         await power_off(product, first)
         again = await ready(product, await create_image(product, first, "Golden"), _SECONDS)
         second = await _machine(product, "web two", again["id"])
-        assert await _said(product, second, "hostname; cat /etc/written") == "web-two\nit works\n"
-        other = await _said(product, second, _OWN)
+        assert await said(product, second, "hostname; cat /etc/written") == "web-two\nit works\n"
+        other = await said(product, second, _OWN)
         assert len(other.splitlines()) == 2
         assert not set(own.split()) & set(other.split()) - {"ssh-ed25519"}
 
@@ -71,12 +68,3 @@ async def _machine(product: Product, name: str, image_id: str, **changes: Any) -
     assert {task["status"] for task in found["tasks"]} == {0}
     await without_media(product, machine_id)
     return machine_id
-
-
-async def _said(product: Product, machine_id: str, command: str) -> str:
-    return await asyncio.to_thread(guest_output, partial(_ask, product, machine_id), command, 120)
-
-
-def _ask(product: Product, machine_id: str, execute: str, **arguments: object) -> Any:
-    question = json.dumps({"execute": execute, "arguments": arguments})
-    return json.loads(product.virsh("qemu-agent-command", machine_id, question))["return"]

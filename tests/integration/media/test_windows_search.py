@@ -3,6 +3,9 @@
 A new disk has no registry and no folders, and a machine has no drive that could be written and taken out
 (`test_machine_design`). What is left are the roots of its read-only drives in the order of their letters, of which
 nobody knows beforehand which drive gets which. Windows reads UDF where a medium has it, and otherwise the Joliet names.
+
+The installer looks for `autounattend.xml`, and the setup of a system that sysprep has generalised for `unattend.xml`;
+that the places on its disk which come first are emptied, `test_generalising` sees.
 """
 
 from __future__ import annotations
@@ -14,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from infinibay.unattended.factory import create_unattended_manager
+from infinibay.core.operating_systems import OPERATING_SYSTEMS
+from infinibay.unattended.factory import create_image_manager, create_unattended_manager
 from infinibay.unattended.media import seed
 from infinibay.unattended.media.remaster import Contents, Remasters
 from tests.integration.media.conftest import Isos
@@ -47,9 +51,9 @@ def root_files(names: Mapping[str, bytes]) -> dict[str, bytes]:
     return found
 
 
-def taken(drives: Sequence[Mapping[str, bytes]]) -> list[bytes]:
+def taken(drives: Sequence[Mapping[str, bytes]], name: str = "autounattend.xml") -> list[bytes]:
     """The answer files in the roots of the drives. Setup takes the first."""
-    return [files["autounattend.xml"] for files in map(root_files, drives) if "autounattend.xml" in files]
+    return [files[name] for files in map(root_files, drives) if name in files]
 
 
 async def test_it_is_the_only_one_whichever_letters_the_drives_get(
@@ -71,6 +75,20 @@ async def test_the_names_on_the_seed_are_the_whole_names(tmp_path: Path, answers
     assert sorted(joliet) == ["/autounattend.xml", "/infinibay", "/infinibay/plan.json", "/infinibay/setup.ps1"]
     for name, content in answers.items():
         assert media.run("isoinfo", "-J", "-x", f"/{name}", "-i", tmp_path / "seed.iso") == content
+
+
+async def test_a_generalised_system_finds_its_own_and_no_installer_s(tmp_path: Path, isos: Isos, drivers: Path) -> None:
+    """Whichever medium somebody puts into another drive."""
+    written = create_image_manager(OPERATING_SYSTEMS[SYSTEM]).files(plain(SYSTEM))
+    await seed.write(tmp_path / "seed.iso", "INFINIBAY", written)
+    given = (tmp_path / "seed.iso", isos.windows, drivers)
+    drives = [media.unpack(iso, tmp_path / str(number)) for number, iso in enumerate(given)]
+    for order in permutations(drives):
+        assert taken(order, "unattend.xml") == [written["unattend.xml"]]
+        assert taken(order) == []
+    assert root_files(drives[0]).keys() == {"unattend.xml"}
+    for name in ("infinibay/setup.ps1", "infinibay/plan.json"):
+        assert drives[0][name] == written[name]
 
 
 async def test_a_remastered_medium_has_it_in_its_own_root(
