@@ -15,7 +15,8 @@ from infinibay.services.images.service import Addition
 class ImageMutations:
     @strawberry.mutation
     async def add_image(self, info: Info, filename: str, name: str, os: MachineOs) -> Image:
-        """Copies a disk image (qcow2, raw) with cloud-init that lies in the ISO directory; `making` until then."""
+        """Copies a disk image (qcow2, raw) that lies in the ISO directory, of a Linux with cloud-init or a Windows that
+        sysprep has generalised; `making` until then."""
         wanted = Addition(filename, name, os.value)
         return Image.from_row(await info.context.services.images.add(info.context.caller, wanted))
 

@@ -93,7 +93,7 @@ class CreateMachineInputType:
     """Either a template or all three custom sizes, in GB. An empty `departmentId` means the department Default. Without
     an `isoId` or a `baseImage` the system's own medium is taken, without a `mediaMode` the server's usual one. `locale`
     is like en_US, `keyboard` like us or ch fr, `timezone` like Europe/Zurich; `edition` is one of those on a Windows
-    medium."""
+    medium, not for an image."""
 
     name: str
     os: MachineOs
