@@ -18,16 +18,19 @@ from tests.support.images import (
     said,
     windows_machine,
 )
-from tests.support.product import Product
+from tests.support.product import SMALL, Product
 
 _SCRIPT = "mutation Make($input: CreateScriptInput!) { createScript(input: $input) { script { id } } }"
 _FAILURE = "query Failure($id: ID!) { operation(id: $id) { state failure { step message remedy } } }"
+_PLAN = "query Plan($input: CreateMachineInputType!) { planMachine(input: $input) { problems { field message } } }"
 _STATE = "/var/lib/windows"
 
 
 async def test_windows_machines_begin_with_an_image_of_a_windows_machine() -> None:
     async with imaging(build_windows_image()) as product:
         base = await ready(product, await add_image(product, "Windows", "WINDOWS10"))
+        assert await _wrong_fields(product, base["id"], edition="Education") == ["edition"]
+        assert await _wrong_fields(product, base["id"], os="UBUNTU") == ["baseImage"]
         wanted = {"name": "say", "format": "YAML", "content": "shell: powershell\nscript: Write-Output 'é'"}
         script = (await product.ask(_SCRIPT, {"input": wanted}))["createScript"]["script"]["id"]
         first = await windows_machine(product, "win one", base["id"], script)
@@ -50,6 +53,14 @@ async def test_windows_machines_begin_with_an_image_of_a_windows_machine() -> No
         for one in (golden, base):
             assert await remove_image(product, one["id"]) == {"data": {"removeImage": True}}
         assert (files(product), product.secrets_in_log("secret password")) == ([], [])
+
+
+async def _wrong_fields(product: Product, image_id: str, **changes: object) -> list[str]:
+    """There is no medium with drivers, which an installer would need."""
+    sizes = {"customRam": 2, "customStorage": 32}
+    wanted = {**SMALL, "name": "wrong", "os": "WINDOWS10", "mediaMode": None, "baseImage": image_id, **sizes, **changes}
+    problems = (await product.ask(_PLAN, {"input": wanted}))["planMachine"]["problems"]
+    return [one["field"] for one in problems]
 
 
 async def _is_refused(product: Product, machine_id: str) -> None:
