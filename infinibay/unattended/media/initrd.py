@@ -8,15 +8,19 @@ from collections.abc import Mapping
 from infinibay.unattended.media import paths
 
 _FILE, _FOLDER = 0o100600, 0o040755
+# An entry of this name ends an archive, whatever comes behind it.
+_LAST = "TRAILER!!!"
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:
     """The bytes to append; the same files give the same bytes. Raises ValueError for a path that cannot be one."""
     ordered = paths.checked(files)
+    if _LAST in {*paths.folders(ordered), *ordered}:
+        raise ValueError(f"{_LAST} ends an archive")
     entries = [*((folder, _FOLDER, b"") for folder in paths.folders(ordered))]
     entries += [(path, _FILE, files[path]) for path in ordered]
     plain = b"".join(_entry(number, *entry) for number, entry in enumerate(entries, 1))
-    return gzip.compress(plain + _entry(0, "TRAILER!!!", 0, b""), mtime=0)
+    return gzip.compress(plain + _entry(0, _LAST, 0, b""), mtime=0)
 
 
 def padding(size: int) -> bytes:

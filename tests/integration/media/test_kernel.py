@@ -12,7 +12,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 
 from infinibay.errors import HostFailure, UnusableMedium
 from infinibay.unattended.media import initrd
@@ -24,6 +24,7 @@ from tests.support.guest_iso import build_guest_iso
 from tests.support.scale import count
 from tests.support.trees import TREES
 
+_LAST = "TRAILER!!!"
 PRESEED = {"preseed.cfg": b"d-i passwd/username string dev\n", "scripts/late.sh": b"#!/bin/sh\n"}
 
 
@@ -91,9 +92,16 @@ async def test_files_are_added_to_a_private_initrd(tmp_path: Path, isos: Isos, g
     assert placed.initrd.read_bytes() == guest[1]
 
 
+@pytest.mark.parametrize("path", [_LAST, f"{_LAST}/preseed.cfg"])
+def test_what_would_end_an_archive_is_refused(path: str) -> None:
+    with pytest.raises(ValueError, match=f"{_LAST} ends an archive"):
+        initrd.archive({path: b"", "zzz": b""})
+
+
 @given(TREES)
 @hypothesis.settings(max_examples=count(25, 300), deadline=None)
 def test_any_tree_goes_into_an_initrd_and_comes_out(tree: dict[str, bytes]) -> None:
+    assume(all(path.split("/")[0] != _LAST for path in tree))
     with tempfile.TemporaryDirectory() as name:
         media.run("cpio", "-id", "--quiet", cwd=Path(name), data=gzip.decompress(initrd.archive(tree)))
         files = {path for path in Path(name).rglob("*") if path.is_file()}
