@@ -43,7 +43,7 @@ class DatabaseSource(Protocol):
 
 @dataclass(frozen=True)
 class DatabaseReport:
-    """The checks, and the ids of all machines where they could be asked for."""
+    """The checks, and the ids of our domains where they could be asked for."""
 
     checks: list[HostCheck]
     domain_ids: frozenset[str] | None = None

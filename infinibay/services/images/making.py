@@ -89,9 +89,10 @@ class ImageSteps:
     async def _generalise(self, context: StepContext) -> None:
         """What was cut short begins again with a new copy."""
         if await self._generaliser.was_cut_short(str(context.input["image"])):
-            await self._end_generalising(context)
             await self._remove_volume(context)
-            await self._copy(context)
+            # Last, as what it removes is what tells that the copy can't be used.
+            await self._end_generalising(context)
+        await self._copy(context)
         machine = await machines.find_with_disks(self._database, str(context.machine_id))
         if machine is None:
             raise NotFound("Machine not found")

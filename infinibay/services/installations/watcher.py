@@ -78,8 +78,9 @@ class Watcher:
         """Something happened to the domain, in libvirt's word."""
         self._rebooted = self._rebooted or detail == "rebooted"
         self._agent_opened = self._agent_opened or detail == "agent"
-        # While the hypervisor was away, a guest spoke to nobody.
-        self._listened = self._listening if detail == "connection" else self._listened
+        if detail == "connection":
+            # While the hypervisor was away, a guest spoke to nobody.
+            self._listened = self._listening
         self._changed.set()
 
     async def run(self) -> None:

@@ -127,13 +127,13 @@ class InstallationMedia:
         from. Raises UnusableMedium."""
         if mode == "manual":
             return str(iso), None
-        if mode == "image":
-            return str(self.seed_path(machine_id)), self._beside(machine_id, system, mode, (), has_layer=False)
-        arguments: tuple[str, ...] = ()
-        has_layer = mode == "seed" and _needs_layer(system, firmware)
-        if mode == "seed":
-            arguments = manager_of(system, mode).kernel_arguments(await asyncio.to_thread(images.label, iso))
-        drive = self._directory(machine_id) / _OVERLAY if has_layer else iso
+        drive = self.seed_path(machine_id) if mode == "image" else iso
+        if mode != "seed":
+            return str(drive), self._beside(machine_id, system, mode, (), has_layer=False)
+        arguments = manager_of(system, mode).kernel_arguments(await asyncio.to_thread(images.label, iso))
+        has_layer = _needs_layer(system, firmware)
+        if has_layer:
+            drive = self._directory(machine_id) / _OVERLAY
         return str(drive), self._beside(machine_id, system, mode, arguments, has_layer=has_layer)
 
     def _beside(
