@@ -20,7 +20,7 @@ from infinibay.errors import (
 from infinibay.libvirtxml import reader
 from infinibay.libvirtxml.installed import empty_cdrom_xml
 from infinibay.log import get_logger
-from infinibay.virt import errors, qemu_log
+from infinibay.virt import errors, filter_bindings, qemu_log
 from infinibay.virt.api import DomainInfo
 from infinibay.virt.connection import Connection, Kind
 from infinibay.virt.states import describe
@@ -107,15 +107,28 @@ class LibvirtDomains:
     async def _start_patiently(self, uuid: str) -> None:
         """Asks again after a moment for what the host lacked: libvirt chooses the port of the graphics before QEMU
         takes it, and another program, or a guest whose start an ended daemon had begun, may have been quicker."""
-        for pause in _START_PAUSES:
+        pauses = iter(_START_PAUSES)
+        while True:
             try:
-                await self._with(Kind.START, uuid, lambda domain: domain.create())
+                return await self._with(Kind.START, uuid, lambda domain: domain.create())
             except HostFailure as error:
+                if await self._bindings_removed(error):
+                    continue
+                if (pause := next(pauses, None)) is None:
+                    raise
                 log.warning("virt.start_again", domain=uuid, reason=error.message, again_in=pause)
                 await asyncio.sleep(pause)
-            else:
-                return
-        await self._with(Kind.START, uuid, lambda domain: domain.create())
+
+    async def _bindings_removed(self, error: HostFailure) -> int:
+        """How many abandoned bindings of filters stood in the way of a start, and do no longer."""
+        if error.libvirt_code != libvirt.VIR_ERR_OPERATION_FAILED:
+            return 0
+        try:
+            return await self._connection.call(
+                Kind.CHANGE, lambda connection: filter_bindings.remove_named(connection, error.message)
+            )
+        except Unsupported:
+            return 0  # Without filters there are no bindings.
 
     async def shutdown(self, uuid: str) -> None:
         # Without flags libvirt asks the agent where one is connected, and else the ACPI button.

@@ -8,7 +8,7 @@ from infinibay.errors import HypervisorError, ObjectExists, ObjectMissing
 from infinibay.libvirtxml import reader
 from infinibay.libvirtxml.element import parse
 from infinibay.log import get_logger
-from infinibay.virt import errors
+from infinibay.virt import errors, filter_bindings
 from infinibay.virt.connection import Connection, Kind
 
 log = get_logger(__name__)
@@ -53,7 +53,13 @@ class LibvirtNwFilters:
             raise
 
     async def undefine(self, name: str) -> None:
-        await self._connection.call(Kind.CHANGE, lambda connection: connection.nwfilterLookupByName(name).undefine())
+        """With the bindings to it that a daemon has abandoned."""
+
+        def change(connection: libvirt.virConnect) -> None:
+            filter_bindings.remove_of_filter(connection, name)
+            connection.nwfilterLookupByName(name).undefine()
+
+        await self._connection.call(Kind.CHANGE, change)
 
     async def _belongs_to_another(self, xml: str) -> bool:
         wanted = parse(xml)

@@ -157,8 +157,9 @@ async def test_a_session_lasts_over_a_reload_and_ends_with_the_logout(visit: Vis
     await expect(visit.page.get_by_label("Password")).to_be_empty()
     refused = await product.post("{ machines { id } }", token=token)
     assert refused["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
-    assert (await visit.stored())["session"] == {}
+    # The page has started anew.
     await expect(visit.page.get_by_role("tab")).to_have_text(["ListMachines"])
+    assert (await visit.stored())["session"] == {}
 
 
 async def test_a_session_that_ended_elsewhere_is_noticed(visit: Visit, product: Product) -> None:
