@@ -15,7 +15,7 @@ from infinibay.operations.api import OperationKind
 from infinibay.operations.durable import DurableQueue
 from infinibay.operations.engine import OperationEngine
 from tests.integration.operations.support import connected, pumped
-from tests.support.databases import TEMPLATE, execute, fresh_database, with_database
+from tests.support.databases import TEMPLATE, base_directory, execute, fresh_database, with_database
 
 DURABLE_TEMPLATE = "durable_template"
 
@@ -43,8 +43,9 @@ async def database_url(postgres_url: str, durable_template: str) -> AsyncIterato
 @pytest.fixture(scope="session")
 async def database(database_url: str) -> AsyncIterator[Database]:
     """One for all tests here: each has a host, and with it a queue, of its own."""
-    async with connected(database_url) as database:
-        yield database
+    with base_directory() as run_dir:
+        async with connected(database_url, run_dir) as database:
+            yield database
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -16,18 +17,16 @@ from infinibay.errors import OperationCancelled
 from infinibay.events.feed import Feed
 from infinibay.events.stays import Stays
 from infinibay.operations.api import Failure, NewOperation, OperationKind, Step, StepContext
-from tests.support.databases import base_directory
 
 
 @asynccontextmanager
-async def connected(database_url: str) -> AsyncIterator[Database]:
-    with base_directory() as run_dir:
-        database = Database(database_url, engine=EngineOptions(run_dir))
-        await database.connect()
-        try:
-            yield database
-        finally:
-            await database.disconnect()
+async def connected(database_url: str, run_dir: Path) -> AsyncIterator[Database]:
+    database = Database(database_url, engine=EngineOptions(run_dir))
+    await database.connect()
+    try:
+        yield database
+    finally:
+        await database.disconnect()
 
 
 @asynccontextmanager

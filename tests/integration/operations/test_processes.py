@@ -19,7 +19,7 @@ from infinibay.operations.takeover import GRACE_SECONDS
 from tests.integration.operations.conftest import EngineMaker
 from tests.integration.operations.support import new
 from tests.integration.operations.worker_process import STEPS, Children, Traces, exit_code, working_kind
-from tests.support.databases import execute
+from tests.support.databases import base_directory, execute
 from tests.support.scale import count
 from tests.support.wait import until
 
@@ -35,11 +35,12 @@ def traces(tmp_path: Path) -> Traces:
 
 @pytest.fixture
 async def children(database_url: str, host_id: str, tmp_path: Path) -> AsyncIterator[Children]:
-    children = Children(database_url, host_id, tmp_path)
-    try:
-        yield children
-    finally:
-        await children.close()
+    with base_directory() as run_dir:
+        children = Children(database_url, host_id, tmp_path, run_dir)
+        try:
+            yield children
+        finally:
+            await children.close()
 
 
 @pytest.fixture

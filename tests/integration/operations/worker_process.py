@@ -97,6 +97,7 @@ class Worker:
     database_url: str
     host_id: str
     directory: str
+    run_dir: str
     kinds: tuple[str, ...] = ("work",)
     fault: tuple[str, str, str] | None = None
     options: dict[str, Any] = field(default_factory=dict)
@@ -114,7 +115,10 @@ class Worker:
         stopping = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
         traces = Traces(Path(self.directory))
-        async with connected(self.database_url) as database, pumped(database, self.database_url) as feed:
+        async with (
+            connected(self.database_url, Path(self.run_dir)) as database,
+            pumped(database, self.database_url) as feed,
+        ):
             engine = OperationEngine(
                 {name: working_kind(name, traces) for name in self.kinds},
                 database,
@@ -129,12 +133,13 @@ class Worker:
 
 
 class Children:
-    """The children of one test."""
+    """The children of one test, whose traces lie in `directory`. What those that are killed leave lies in `run_dir`."""
 
-    def __init__(self, database_url: str, host_id: str, directory: Path) -> None:
+    def __init__(self, database_url: str, host_id: str, directory: Path, run_dir: Path) -> None:
         self._database_url = database_url
         self._host_id = host_id
         self._directory = directory
+        self._run_dir = run_dir
         self._children: list[BaseProcess] = []
 
     async def start(
@@ -146,7 +151,8 @@ class Children:
         **options: Any,
     ) -> BaseProcess:
         """Starts one, and unless told otherwise waits until it works."""
-        worker = Worker(self._database_url, self._host_id, str(self._directory), tuple(kinds), fault, options)
+        places = (str(self._directory), str(self._run_dir))
+        worker = Worker(self._database_url, self._host_id, *places, tuple(kinds), fault, options)
         ready = self._directory / f"ready-{len(self._children)}"
         child = _CONTEXT.Process(target=worker.main, args=(str(ready),), daemon=True)
         child.start()
