@@ -155,5 +155,6 @@ def files(product: Product) -> list[str]:
 
 
 def domains(product: Product) -> list[str]:
-    """The names of the domains in which images are made."""
-    return [name for name in product.virsh("list", "--all", "--name").split() if name.startswith("image-")]
+    """The names of the domains in which the product makes images."""
+    names = product.virsh("list", "--all", "--name").split()
+    return [name for name in names if name.startswith("image-") and product.is_ours(name)]

@@ -230,9 +230,10 @@ class Product:
 
     def domains(self, *options: str) -> list[str]:
         """The ids of this product's domains: those that run, or others that the options of `virsh list` name."""
-        return sorted(one for one in self.virsh("list", *options, "--uuid").split() if self._is_ours(one))
+        return sorted(one for one in self.virsh("list", *options, "--uuid").split() if self.is_ours(one))
 
-    def _is_ours(self, domain: str) -> bool:
+    def is_ours(self, domain: str) -> bool:
+        """Whether a domain, by its id or name, has files of this product."""
         return str(self.base) in self.virsh("dumpxml", domain)
 
     def leftovers(self, machine_id: str) -> list[str]:
@@ -253,7 +254,7 @@ class Product:
             await self._client.aclose()
         machines = {path.name for path in (self.base / "machines").glob("*")}
         for domain in self.virsh("list", "--all", "--uuid").split():
-            if self._is_ours(domain):
+            if self.is_ours(domain):
                 machines.add(domain)
                 self.virsh("destroy", domain)
                 self.virsh("undefine", domain, "--nvram", "--managed-save", "--snapshots-metadata")
