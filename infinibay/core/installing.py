@@ -40,8 +40,8 @@ class Signs:
 
     `speaks_late`: Windows reports only at its first logon. `stopped_by_request`: somebody powered it off, so that
     says nothing. `from_image`: there is no installer, only a first boot. `agent`: the guest's agent answers. `silent`:
-    it never reported anything. `unheard`: nobody listened while it ran. `has_media`: the installer's media are still
-    attached.
+    it never reported anything. `unheard`: nobody listened while it ran. `missed`: nobody listened for a part of the
+    phase. `has_media`: the installer's media are still attached.
     """
 
     phase: Phase
@@ -55,6 +55,7 @@ class Signs:
     agent: bool = False
     silent: bool = False
     unheard: bool = False
+    missed: bool = False
     from_image: bool = False
 
 
@@ -130,7 +131,7 @@ def seconds_left(signs: Signs, limits: Limits) -> float:
             limit: float = _ENDING_SECONDS
         case Phase.FIRST_BOOT:
             limit = limits.first_boot
-        case Phase.BOOTING if not signs.speaks_late:
+        case Phase.BOOTING if not (signs.speaks_late or signs.missed):
             limit = limits.boot
         case _:
             limit = limits.install
@@ -156,11 +157,15 @@ def _installer(signs: Signs, limits: Limits) -> Verdict:
         if signs.unheard and not signs.speaks_late:
             return Verdict(Step.ENDED)
         return _failed("The machine powered off before its installer had finished")
-    if is_silent and signs.seconds > limits.boot:
-        return _failed(f"The installer did not report its begin within {limits.boot:.0f} s")
-    if not is_silent and signs.seconds > limits.install:
-        return _failed(f"The installer did not finish within {limits.install:.0f} s")
-    return _WAIT
+    if is_silent and not signs.missed:
+        limit, wanted = limits.boot, "report its begin"
+    else:
+        limit, wanted = limits.install, "finish"
+    if signs.seconds <= limit:
+        return _WAIT
+    if signs.speaks_late and signs.agent:
+        return Verdict(Step.ENDED)
+    return _failed(f"The installer did not {wanted} within {limit:.0f} s")
 
 
 def _failed(reason: str) -> Verdict:

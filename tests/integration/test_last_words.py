@@ -1,4 +1,4 @@
-"""A guest that has powered itself off counts by what it said, even when its power-off is heard before its words."""
+"""A guest counts by what it said, even when its power-off is heard before its words, or nobody listened for a time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from infinibay.core.installing import Limits
-from infinibay.errors import HypervisorUnavailable, MachineBusy
+from infinibay.errors import AgentUnresponsive, HypervisorUnavailable, MachineBusy
 from infinibay.operations.api import NewOperation
 from infinibay.secrets import open_vault
 from infinibay.services.installations import watcher
@@ -40,6 +40,7 @@ class SlowPort:
     seen_off: asyncio.Event = field(default_factory=asyncio.Event)
     is_off: bool = False
     is_away: bool = False
+    has_agent: bool = False
 
     @property
     def domains(self) -> SlowPort:
@@ -65,6 +66,11 @@ class SlowPort:
         while (piece := await self.said.get()) is not None:
             yield piece
 
+    async def agent_command(self, _uuid: str, _command: str) -> str:
+        if not self.has_agent:
+            raise AgentUnresponsive("The guest agent is not connected.")
+        return '{"return": {}}'
+
     async def screenshot(self, _uuid: str) -> bytes:
         return b""
 
@@ -82,7 +88,7 @@ class Asked:
 
 @dataclass
 class Installing:
-    """A machine in the phase `installing`, which belongs to no host that anybody else watches."""
+    """A machine that is being installed, which belongs to no host that anybody else watches."""
 
     product: Whole
     id: str
@@ -111,19 +117,27 @@ async def product(postgres_url: str) -> AsyncIterator[Whole]:
 
 
 @pytest.fixture
-async def machine(product: Whole) -> AsyncIterator[Installing]:
+def begun() -> tuple[str, str, int]:
+    """The system, the phase that it is in and for how many seconds it has been."""
+    return "ubuntu", "installing", 0
+
+
+@pytest.fixture
+async def machine(product: Whole, begun: tuple[str, str, int]) -> AsyncIterator[Installing]:
     """Its watcher runs and listens."""
+    system, phase, seconds = begun
     machine_id = (await product.machine())["id"]
     ((host,),) = await product.rows(
         "INSERT INTO hosts (name, libvirt_uri) VALUES (%s, 'test:///default') RETURNING id", f"host {uuid4()}"
     )
     await product.connection.execute(
-        "UPDATE machines SET host_id = %s, status = 'running', status_reason = NULL WHERE id = %s", (host, machine_id)
+        "UPDATE machines SET host_id = %s, os = %s, status = 'running', status_reason = NULL WHERE id = %s",
+        (host, system, machine_id),
     )
     await product.connection.execute(
-        "UPDATE installations SET state = 'installing', phase = 'installing', phase_at = now(), ended_at = NULL,"
-        " reason = NULL WHERE machine_id = %s",
-        (machine_id,),
+        "UPDATE installations SET state = 'installing', phase = %s, phase_at = now() - make_interval(secs => %s),"
+        " ended_at = NULL, reason = NULL WHERE machine_id = %s",
+        (phase, seconds, machine_id),
     )
     guest, operations = SlowPort(), Asked()
     made = Installing(product, machine_id, guest, operations, _watcher(product, machine_id, guest, operations))
@@ -144,7 +158,7 @@ def _watcher(product: Whole, machine_id: str, hypervisor: Any, engine: Any) -> W
         FlightRecorder(hypervisor, product.settings.infinibay_base_dir / "machines"),
         Reports(database),
         MachineSecrets(open_vault(product.settings.key_file)),
-        Limits(boot=600, install=600, first_boot=600),
+        Limits(boot=600, install=6000, first_boot=600),
     )
 
 
@@ -193,6 +207,46 @@ async def test_what_was_said_while_the_hypervisor_was_away_is_not_taken_for_sile
 
     await until(lambda: machine.operations.kinds, 5, "the end of the installer")
     assert await machine.state() == ("installing", "ending", None)
+
+
+@pytest.mark.parametrize("begun", [("ubuntu", "booting", 700)])
+async def test_an_installer_that_nobody_heard_begin_has_its_whole_time(machine: Installing) -> None:
+    machine.guest.said.put_nowait(b'{"event":"started"}\n')
+
+    await until(lambda: _is(machine, "installing", "installing"), 5, "the begin of the installer")
+    assert machine.operations.kinds == []
+
+
+@pytest.mark.parametrize("begun", [("ubuntu", "installing", 7000)])
+async def test_a_guest_that_waited_for_the_server_is_heard_before_its_time_is_over(
+    machine: Installing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watcher, "_LAST_WORDS_SECONDS", 600.0)
+    machine.guest.said.put_nowait(_INSTALLED)
+
+    await until(lambda: _is(machine, "installing", "ending"), 5, "the end of the installer")
+
+
+@pytest.mark.parametrize("begun", [("ubuntu", "installing", 7000)])
+async def test_one_that_says_nothing_more_fails(machine: Installing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watcher, "_LAST_WORDS_SECONDS", 0.05)
+    machine.watcher.noticed("connection")
+
+    await until(lambda: _has_failed(machine), 5, "the failure")
+    assert await machine.state() == ("failed", None, "The installer did not finish within 6000 s")
+
+
+@pytest.mark.parametrize("begun", [("windows10", "booting", 7000)])
+async def test_windows_that_answers_has_come_to_its_first_logon(machine: Installing) -> None:
+    machine.guest.has_agent = True
+    machine.watcher.noticed("agent")
+
+    await until(lambda: _is(machine, "installing", "first-boot"), 5, "the first boot")
+    assert machine.operations.kinds == []
+
+
+async def _is(machine: Installing, state: str, phase: str) -> bool:
+    return await machine.state() == (state, phase, None)
 
 
 async def _has_failed(machine: Installing) -> bool:

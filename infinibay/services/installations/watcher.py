@@ -35,6 +35,8 @@ _FINISH_SECONDS = 600.0
 # What a guest said last comes by another way than its power-off, which may be faster. The port's end tells that all of
 # it is here; for a port that does not end, this long is waited.
 _LAST_WORDS_SECONDS = 5.0
+# No installer says anything so soon after its machine's start.
+_SPEECHLESS_SECONDS = 10.0
 # When one of these was the machine's latest operation, its stop says nothing.
 _STOPS = frozenset({"power_off", "force_power_off"})
 _RESTARTS = frozenset({"restart"})
@@ -70,6 +72,8 @@ class Watcher:
         self._agent_opened = True
         self._listened = False
         self._listening = False
+        self._listening_since: datetime | None = None
+        self._attentive_since = time.monotonic()
         self._off_since: float | None = None
         self._heard: set[Report] = set()
         self._pictured = self._asked_agent = -float("inf")
@@ -81,6 +85,7 @@ class Watcher:
         if detail == "connection":
             # While the hypervisor was away, a guest spoke to nobody.
             self._listened = self._listening
+            self._attentive_since = time.monotonic()
         self._changed.set()
 
     async def run(self) -> None:
@@ -135,9 +140,9 @@ class Watcher:
             verdict, pause = judge_by_hand(agent=await self._agent(row)), _BY_HAND_SECONDS
         else:
             signs = await self._signs(row, machine)
-            if (more := self._may_still_be_heard(signs, was_listening=was_listening)) is not None:
-                return more
             verdict, left = judge(signs, self._limits), seconds_left(signs, self._limits)
+            if (more := self._may_still_be_heard(signs, verdict, was_listening=was_listening)) is not None:
+                return more
             pause = min(left + 0.1, _AGENT_SECONDS if _awaits_agent(row) else _PICTURE_SECONDS)
             await self._picture_now_and_then()
         match verdict.step:
@@ -157,29 +162,41 @@ class Watcher:
         domain = await self._hypervisor.domains.find(self._machine_id)
         up = domain is not None and domain.state in (DomainState.RUNNING, DomainState.PAUSED)
         since = row.phaseAt or datetime.now(UTC)
+        seconds = (datetime.now(UTC) - since).total_seconds()
+        speaks_late = OPERATING_SYSTEMS[machine.os].is_windows
+        # Windows has its agent from its first logon on.
+        asks_agent = _awaits_agent(row) or (speaks_late and seconds > self._limits.install)
         return Signs(
             phase=Phase(row.phase or Phase.BOOTING),
-            seconds=(datetime.now(UTC) - since).total_seconds(),
-            speaks_late=OPERATING_SYSTEMS[machine.os].is_windows,
+            seconds=seconds,
+            speaks_late=speaks_late,
             has_media=_has_media(machine),
             up=up,
             crashed=domain is not None and (domain.state is DomainState.CRASHED or domain.broken),
             rebooted=self._rebooted,
             # A domain that was taken away from outside says nothing of its guest either.
             stopped_by_request=not up and (domain is None or await self._was_asked_to_stop()),
-            agent=_awaits_agent(row) and await self._agent(row),
+            agent=asks_agent and await self._agent(row),
             silent=not row.tasks and not self._heard,
             unheard=not self._listened,
+            missed=self._has_missed_since(since),
             from_image=row.mode == "image",
         )
 
-    def _may_still_be_heard(self, signs: Signs, *, was_listening: bool) -> float | None:
-        """For how many seconds the last words of a guest that has just powered itself off are waited for, 0 to look
-        once more at what was written meanwhile; None when there are no more."""
+    def _has_missed_since(self, moment: datetime) -> bool:
+        """Whether the guest may have said something since then while nobody listened."""
+        since = self._listening_since
+        return since is None or (since - moment).total_seconds() > _SPEECHLESS_SECONDS
+
+    def _may_still_be_heard(self, signs: Signs, verdict: Verdict, *, was_listening: bool) -> float | None:
+        """For how many seconds the last words of a guest that has just powered itself off are waited for, or those of
+        one that waited for somebody to listen; 0 to look once more at what was written meanwhile; None when there are
+        no more."""
+        now = time.monotonic()
         if signs.up or signs.crashed or signs.phase not in (Phase.BOOTING, Phase.INSTALLING):
             self._off_since = None
-            return None
-        now = time.monotonic()
+            left = self._attentive_since + _LAST_WORDS_SECONDS - now
+            return left if verdict.step is Step.FAILED and left > 0 else None
         if self._off_since is None:
             self._off_since = now
             return _LAST_WORDS_SECONDS if self._listening else 0.0
@@ -240,6 +257,8 @@ class Watcher:
             try:
                 async with self._hypervisor.guests.listen(self._machine_id, REPORT_PORT) as pieces:
                     self._listened = self._listening = True
+                    self._listening_since = datetime.now(UTC)
+                    self._changed.set()
                     await self._hear(pieces)
             except InfinibayError as error:
                 log.debug("installation.port_closed", machine_id=self._machine_id, reason=error.message)

@@ -46,6 +46,9 @@ WAIT, FINISH, INSTALLED = Verdict(Step.WAIT), Verdict(Step.FINISH), Verdict(Step
         (replace(INSTALLING, up=False, stopped_by_request=True), WAIT),
         (replace(INSTALLING, up=False, unheard=True), Verdict(Step.ENDED)),
         (replace(WINDOWS, seconds=999), WAIT),
+        # It may have told of its begin while nobody listened.
+        (replace(UP, seconds=101, missed=True), WAIT),
+        (replace(WINDOWS, seconds=1001, agent=True), Verdict(Step.ENDED)),
         (replace(UP, phase=Phase.FINISHED), FINISH),
         (replace(UP, phase=Phase.FINISHED, has_media=False), INSTALLED),
         (replace(UP, phase=Phase.FINISHED, has_media=False, crashed=True), INSTALLED),
@@ -74,6 +77,9 @@ def test_what_goes_on(signs: Signs, verdict: Verdict) -> None:
         (replace(UP, seconds=101), "The installer did not report its begin within 100 s"),
         (replace(INSTALLING, seconds=1001), "The installer did not finish within 1000 s"),
         (replace(WINDOWS, seconds=1001), "The installer did not finish within 1000 s"),
+        (replace(UP, seconds=1001, missed=True), "The installer did not finish within 1000 s"),
+        # A live medium may have an agent of its own.
+        (replace(INSTALLING, seconds=1001, agent=True), "The installer did not finish within 1000 s"),
         (replace(FIRST_BOOT, seconds=501), "The installed system did not report within 500 s"),
         (replace(IMAGE, seconds=501), "The installed system did not report within 500 s"),
         (replace(WINDOWS_IMAGE, seconds=501), "The installed system did not report within 500 s"),
@@ -143,6 +149,7 @@ def test_by_hand_the_agent_tells() -> None:
         (ENDING, 299),
         (FIRST_BOOT, 499),
         (WINDOWS, 999),
+        (replace(UP, missed=True), 999),
         (IMAGE, 499),
         (WINDOWS_IMAGE, 499),
         (replace(UP, seconds=200), 0),
