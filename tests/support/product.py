@@ -239,7 +239,7 @@ class Product:
     def leftovers(self, machine_id: str) -> list[str]:
         """Everything outside the database that still belongs to a machine."""
         found = [line for line in self.virsh("list", "--all", "--uuid").split() if line == machine_id]
-        filters = self.virsh("nwfilter-list").split()
+        filters = [*self.virsh("nwfilter-list").split(), *self.virsh("nwfilter-binding-list").split()]
         found += [name for name in filters if name == f"ibay-vm-{machine_id.replace('-', '')}"]
         places = (self.base, Path("/var/lib/libvirt/swtpm"), Path("/var/lib/libvirt/qemu/nvram"))
         for place in places:
