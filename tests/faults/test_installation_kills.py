@@ -15,7 +15,8 @@ _PHASES = ("installing", "first-boot", "booting", "ending")
 _STEPS = tuple(f"{step}:{phase}" for phase in ("before", "after") for step in ("eject", "media", "start", "ended"))
 
 
-@pytest.mark.parametrize("phase", _PHASES[: count(1, 4)])
+@pytest.mark.soak
+@pytest.mark.parametrize("phase", _PHASES)
 async def test_a_server_that_dies_in_a_phase_goes_on_waiting(phase: str) -> None:
     async with installing() as product:
         machine_id = await install(product, f"killed {phase}")

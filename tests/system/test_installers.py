@@ -24,7 +24,6 @@ from tests.support import media
 from tests.support.installations import plain, ssh_key
 from tests.support.installer_iso import Family, Fault, build_installer_iso
 from tests.support.installing import Machine, Start
-from tests.support.scale import count
 
 Mode = Literal["seed", "remaster"]
 VERSIONS: dict[Family, str] = {"ubuntu": "24.04.1", "fedora": "41", "debian": "12.5.0"}
@@ -82,7 +81,8 @@ def asked_for(family: Family, firmware: Firmware) -> Installation:
     )
 
 
-@pytest.mark.parametrize(("family", "firmware", "mode"), WAYS[: count(1, len(WAYS))])
+@pytest.mark.soak
+@pytest.mark.parametrize(("family", "firmware", "mode"), WAYS)
 async def test_answers_become_a_system_that_boots_and_finishes_itself(
     tmp_path: Path, family: Family, firmware: Firmware, mode: Mode
 ) -> None:

@@ -45,9 +45,11 @@ async def remastered(folder: Path, iso: Path) -> Path:
         pytest.param(media.ubuntu_iso, "bios", id="ubuntu-grub-bios"),
         pytest.param(media.ubuntu_iso, "uefi", id="ubuntu-grub-uefi"),
         pytest.param(media.debian_iso, "bios", id="debian-isolinux"),
-        pytest.param(media.debian_iso, "uefi", id="debian-grub-uefi"),
+        pytest.param(media.debian_iso, "uefi", id="debian-grub-uefi", marks=pytest.mark.soak),
         pytest.param(media.fedora_iso, "uefi", id="fedora-menu-in-the-partition"),
-        pytest.param(partial(media.fedora_iso, appended=False), "uefi", id="fedora-menu-in-the-image"),
+        pytest.param(
+            partial(media.fedora_iso, appended=False), "uefi", id="fedora-menu-in-the-image", marks=pytest.mark.soak
+        ),
     ],
 )
 async def test_a_linux_medium_starts_its_installer(

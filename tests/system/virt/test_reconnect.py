@@ -81,6 +81,7 @@ async def test_a_daemon_that_comes_later(daemon: PrivateLibvirtd, tmp_path: Path
     await late.close()
 
 
+@pytest.mark.soak
 async def test_a_daemon_that_hangs_is_given_up(daemon: PrivateLibvirtd, private: LibvirtHypervisor) -> None:
     async with private.events() as events:
         assert await next_event(events) == ConnectionChanged(connected=True)
