@@ -119,16 +119,16 @@ class LibvirtDomains:
                 log.warning("virt.start_again", domain=uuid, reason=error.message, again_in=pause)
                 await asyncio.sleep(pause)
 
-    async def _bindings_removed(self, error: HostFailure) -> int:
-        """How many abandoned bindings of filters stood in the way of a start, and do no longer."""
+    async def _bindings_removed(self, error: HostFailure) -> bool:
+        """Whether abandoned bindings of filters stood in the way of a start, and do no longer."""
         if error.libvirt_code != libvirt.VIR_ERR_OPERATION_FAILED:
-            return 0
+            return False
         try:
             return await self._connection.call(
                 Kind.CHANGE, lambda connection: filter_bindings.remove_named(connection, error.message)
             )
         except Unsupported:
-            return 0  # Without filters there are no bindings.
+            return False  # Without filters there are no bindings.
 
     async def shutdown(self, uuid: str) -> None:
         # Without flags libvirt asks the agent where one is connected, and else the ACPI button.

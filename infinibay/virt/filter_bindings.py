@@ -17,20 +17,20 @@ from infinibay.log import get_logger
 log = get_logger(__name__)
 
 
-def remove_of_filter(connection: libvirt.virConnect, name: str) -> int:
-    """Removes the abandoned bindings to a filter; how many there were."""
-    return _remove_abandoned(connection, lambda binding: binding.filterName() == name)
+def remove_of_filter(connection: libvirt.virConnect, name: str) -> None:
+    """Removes the abandoned bindings to a filter."""
+    _remove_abandoned(connection, lambda binding: binding.filterName() == name)
 
 
-def remove_named(connection: libvirt.virConnect, complaint: str) -> int:
-    """Removes the abandoned bindings to interfaces that a start's failure complains of; how many there were."""
+def remove_named(connection: libvirt.virConnect, complaint: str) -> bool:
+    """Removes the abandoned bindings to interfaces that a start's failure complains of; whether there were any."""
     # The sentence may be in any language, the interface's name stands in it as a word.
     words = set(re.findall(r"[\w.-]+", complaint))
     return _remove_abandoned(connection, lambda binding: binding.portDev() in words)
 
 
-def _remove_abandoned(connection: libvirt.virConnect, chosen: Callable[[libvirt.virNWFilterBinding], bool]) -> int:
-    removed = 0
+def _remove_abandoned(connection: libvirt.virConnect, chosen: Callable[[libvirt.virNWFilterBinding], bool]) -> bool:
+    removed = False
     for binding in filter(chosen, connection.listAllNWFilterBindings()):
         try:
             owner = parse(binding.XMLDesc()).findtext("owner/uuid", "")
@@ -42,7 +42,7 @@ def _remove_abandoned(connection: libvirt.virConnect, chosen: Callable[[libvirt.
                 raise
         else:
             log.warning("virt.binding_removed", interface=binding.portDev(), domain=owner, filter=binding.filterName())
-            removed += 1
+            removed = True
     return removed
 
 

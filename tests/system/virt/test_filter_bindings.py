@@ -11,7 +11,7 @@ import pytest
 from infinibay.errors import WrongState
 from infinibay.virt.hypervisor import LibvirtHypervisor
 from tests.support.domain_xml import diskless_domain, new_uuid
-from tests.support.private_libvirtd import PrivateLibvirtd, private_libvirtd
+from tests.support.private_libvirtd import PrivateLibvirtd
 
 FILTER = "v-sys-bound"
 INTERFACE = f"<interface type='ethernet'><model type='virtio'/><filterref filter='{FILTER}'/></interface>"
@@ -26,12 +26,6 @@ def binding_status(interface: str, owner: str) -> str:
         f"<portdev name='{interface}'/><mac address='52:54:00:40:74:50'/><filterref filter='{FILTER}'/>"
         "</filterbinding></filterbindingstatus>"
     )
-
-
-@pytest.fixture
-async def daemon(libvirtd: str) -> AsyncIterator[PrivateLibvirtd]:
-    async with private_libvirtd() as started:
-        yield started
 
 
 @pytest.fixture

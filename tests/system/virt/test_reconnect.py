@@ -15,14 +15,8 @@ from infinibay.virt.api import ConnectionChanged, DomainChanged, DomainState, Hy
 from infinibay.virt.connection import Kind
 from infinibay.virt.hypervisor import LibvirtHypervisor
 from tests.support.domain_xml import diskless_domain, new_uuid
-from tests.support.private_libvirtd import PrivateLibvirtd, private_libvirtd
+from tests.support.private_libvirtd import PrivateLibvirtd
 from tests.support.wait import until
-
-
-@pytest.fixture
-async def daemon(libvirtd: str) -> AsyncIterator[PrivateLibvirtd]:
-    async with private_libvirtd() as started:
-        yield started
 
 
 @pytest.fixture
