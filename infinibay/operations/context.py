@@ -24,6 +24,7 @@ class OperationContext:
         self._operation_id = operation_id
         self._row: Operation | None = None
         self._told_percent = (-1, 0.0)
+        self._goes_on = False
 
     async def load(self) -> Operation:
         """Reads the row; what never changes of it serves the properties below from then on."""
@@ -36,6 +37,17 @@ class OperationContext:
         """For a step that goes on in a new process, whose predecessor had read the row."""
         if self._row is None:
             await self.load()
+            self._goes_on = True
+
+    async def interruptions(self, name: str) -> int:
+        """How often a process ended and left it to the next to go on with `name`, a step or compensation that begins
+        now; each time is noted in the log."""
+        if not self._goes_on:
+            return 0
+        self._goes_on = False
+        line = gone_on_with(name)
+        await self.log(line)
+        return (await self.load()).log.count(line)
 
     @property
     def operation_id(self) -> str:
@@ -80,6 +92,11 @@ class OperationContext:
         if self._row is None:
             raise RuntimeError("the operation's row has not been read")
         return self._row
+
+
+def gone_on_with(name: str) -> str:
+    """The line of the log."""
+    return f"The server ended; it goes on with {name}."
 
 
 def storable(text: str) -> str:

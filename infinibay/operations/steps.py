@@ -10,9 +10,9 @@ from typing import Literal, TypeVar
 
 from infinibay import metrics
 from infinibay.db import operations as queries
-from infinibay.errors import DatabaseUnavailable, HypervisorUnavailable, OperationCancelled
+from infinibay.errors import DatabaseUnavailable, HypervisorUnavailable, InfinibayError, OperationCancelled
 from infinibay.log import get_logger
-from infinibay.operations.api import Failure, FaultPoints, Step
+from infinibay.operations.api import Failure, FaultPoints, OperationFailed, Step
 from infinibay.operations.context import OperationContext, storable, stored
 from infinibay.operations.failures import failure_from
 from infinibay.operations.pace import backoff
@@ -21,6 +21,8 @@ log = get_logger(__name__)
 T = TypeVar("T")
 TRANSIENT = (DatabaseUnavailable, HypervisorUnavailable)
 _BUDGET_LOOK_SECONDS = 1.0
+# What ends its process each time would otherwise keep the server of all machines from running.
+MOST_INTERRUPTIONS = 10
 
 
 class StepRunner:
@@ -54,7 +56,10 @@ class StepRunner:
     async def effect(
         self, ctx: OperationContext, name: str, body: Callable[[], Awaitable[T]], *, cancellable: bool
     ) -> T:
-        """Calls `body`, again and again while the hypervisor or the database is away, for a bounded time."""
+        """Calls `body`, again and again while the hypervisor or the database is away, for a bounded time. Raises
+        OperationFailed without calling it when the server has ended at this point too often."""
+        if await ctx.interruptions(name) >= MOST_INTERRUPTIONS:
+            raise OperationFailed(_interrupted(name))
         away: Exception | None = None
         async for elapsed in backoff(self._patience):
             if away is not None and cancellable and await ctx.cancelled():
@@ -97,6 +102,15 @@ async def _take(places: asyncio.Semaphore, ctx: OperationContext) -> None:
                 raise OperationCancelled from None
         else:
             return
+
+
+def _interrupted(name: str) -> Failure:
+    return Failure(
+        None,
+        InfinibayError.code,
+        f"The server ended {MOST_INTERRUPTIONS} times at {name}.",
+        "Look at the end of the server's log, and at the host's free memory.",
+    )
 
 
 def count(kind: str, step: str, outcome: str, began: float) -> None:

@@ -127,8 +127,10 @@ class LibvirtDomains:
             return await self._connection.call(
                 Kind.CHANGE, lambda connection: filter_bindings.remove_named(connection, error.message)
             )
-        except Unsupported:
-            return False  # Without filters there are no bindings.
+        except HypervisorError as obstacle:
+            # A driver without filters has no bindings either; else the start's own reason is the one to tell.
+            log.warning("virt.bindings_not_removed", reason=obstacle.message)
+            return False
 
     async def shutdown(self, uuid: str) -> None:
         # Without flags libvirt asks the agent where one is connected, and else the ACPI button.

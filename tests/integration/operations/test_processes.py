@@ -11,10 +11,13 @@ from uuid import uuid4
 
 import pytest
 
+from infinibay.db import operations as queries
 from infinibay.db.client import Database
 from infinibay.db.rows import OperationState
 from infinibay.errors import DatabaseUnavailable
+from infinibay.operations.context import gone_on_with
 from infinibay.operations.engine import OperationEngine
+from infinibay.operations.steps import MOST_INTERRUPTIONS
 from infinibay.operations.takeover import GRACE_SECONDS
 from tests.integration.operations.conftest import EngineMaker
 from tests.integration.operations.support import new
@@ -73,6 +76,38 @@ async def test_killed_at_every_border_of_a_step(
         assert (point, ended.state) == (point, OperationState.SUCCEEDED if good else OperationState.FAILED)
         assert (point, traces.effects(operation)) == (point, list(STEPS) if good else [])
         assert (point, traces.lines(operation)) == (point, [*cut[point], *_rest(point)])
+
+
+async def test_what_ends_its_process_again_and_again_fails(
+    database: Database, engine_of: EngineMaker, children: Children, traces: Traces, host_id: str
+) -> None:
+    """A step is undone; of a compensation is told that it did not happen, and the earlier ones do."""
+    kinds = {name: working_kind(name, traces) for name in ("b", "undo:b")}
+    front = await engine_of(*kinds.values(), role="api")
+    operations: dict[str, str] = {}
+    for name, fate in (("b", {}), ("undo:b", {"fail": "c"})):
+        operations[name] = (await front.request(new(name, host_id, input=fate))).id
+        child = await children.start(kinds=[name], fault=(name, name, "before"), wait=False)
+        assert await exit_code(child) == -signal.SIGKILL
+        for _ in range(MOST_INTERRUPTIONS - 1):
+            await queries.append_log(database, operations[name], gone_on_with(name))
+
+    await engine_of(*kinds.values(), role="worker", sweep_seconds=0.2)
+    ended = {name: await front.wait(operation, SECONDS) for name, operation in operations.items()}
+
+    assert {row.state for row in ended.values()} == {OperationState.FAILED}
+    reasons = {name: front.failure_of(row) for name, row in ended.items()}
+    assert {name: reason and (reason.step, reason.message) for name, reason in reasons.items()} == {
+        "b": ("b", f"The server ended {MOST_INTERRUPTIONS} times at b."),
+        "undo:b": (
+            "c",
+            f"It failed. Step b could not be undone: The server ended {MOST_INTERRUPTIONS} times at undo:b.",
+        ),
+    }
+    assert traces.lines(operations["b"]) == ["a", "a done", "undo b", "undo a", "ended INTERNAL_SERVER_ERROR"]
+    assert traces.effects(operations["b"]) == []
+    assert traces.lines(operations["undo:b"])[-3:] == ["undo c", "undo a", "ended CONFLICT"]
+    assert traces.effects(operations["undo:b"]) == ["b"]
 
 
 def _rest(point: tuple[str, str, str]) -> list[str]:

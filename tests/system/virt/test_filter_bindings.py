@@ -8,7 +8,8 @@ from pathlib import Path
 import libvirt
 import pytest
 
-from infinibay.errors import WrongState
+from infinibay.errors import HostFailure, WrongState
+from infinibay.virt import filter_bindings
 from infinibay.virt.hypervisor import LibvirtHypervisor
 from tests.support.domain_xml import diskless_domain, new_uuid
 from tests.support.private_libvirtd import PrivateLibvirtd
@@ -80,3 +81,18 @@ async def test_a_filter_goes_with_its_abandoned_bindings(daemon: PrivateLibvirtd
     await private.nwfilters.undefine(FILTER)
     assert bindings(daemon) == {}
     assert await private.nwfilters.find_xml(FILTER) is None
+
+
+async def test_a_failure_to_look_for_bindings_leaves_the_starts_own_reason(
+    private: LibvirtHypervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look_in_vain(connection: libvirt.virConnect, _complaint: str) -> bool:
+        connection.lookupByName("v-priv-absent")
+        raise AssertionError
+
+    monkeypatch.setattr(filter_bindings, "remove_named", look_in_vain)
+    identity = new_uuid()
+    await private.domains.define(diskless_domain("v-priv-bound", identity, devices=INTERFACE))
+    with pytest.raises(HostFailure, match=r"binding 'vnet\d' already exists"):
+        await private.domains.start(identity)
+    await private.domains.undefine(identity)
