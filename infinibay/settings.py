@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
@@ -97,6 +98,7 @@ _HOST = re.compile(r"[A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]+\]?")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _ORIGIN = re.compile(r"https?://[^\s/]+")
 _LIBVIRT_URI = re.compile(r"[a-z0-9+]+://\S*")
+_LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def default_env_file() -> Path:
@@ -116,7 +118,12 @@ def secrets_in(env_file: Path) -> list[str]:
 def load(environment: Mapping[str, str] | None = None, env_file: Path | None = None) -> Settings:
     """Reads the settings. Raises SettingError that names the first variable with a wrong value."""
     # Without interpolation a password may hold a dollar sign.
-    file_values = dotenv_values(default_env_file() if env_file is None else env_file, interpolate=False)
+    file = default_env_file() if env_file is None else env_file
+    try:
+        file_values = dotenv_values(file, interpolate=False)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
+        raise SettingError(str(file), f"can't be read: {reason}") from None
     real = os.environ if environment is None else environment
     values = _Reader({**_given(file_values), **_given(real)})
     base = values.path("INFINIBAY_BASE_DIR", Path("/opt/infinibay"))
@@ -257,4 +264,15 @@ class _Reader:
         text = self.optional(name)
         if text is not None and not text.startswith(("postgresql://", "postgres://")):
             raise SettingError(name, "must start with postgresql://")
+        if text is not None and not _is_url(text):
+            raise SettingError(name, "must be a URL, with special characters of its user and password written as %XX")
         return text
+
+
+def _is_url(text: str) -> bool:
+    """Whether every reader of a URL takes it apart at the same places."""
+    try:
+        parts = urlsplit(text)
+        return parts.port != 0 and parts.netloc.count("@") <= 1 and not _LONE_PERCENT.search(text)
+    except ValueError:
+        return False

@@ -147,20 +147,28 @@ async def connected(settings: Settings, database_url: str) -> AsyncIterator[Data
 
 
 def make_directories(settings: Settings) -> None:
-    """Makes what is missing below the base directory. QEMU's own account passes through base, ISOs and machines."""
+    """Makes what is missing below the base directory, whatever the umask is. QEMU's own account passes through base,
+    ISOs and machines."""
     wanted = (
-        (settings.infinibay_base_dir, 0o755),
-        (settings.infinibay_iso_dir, 0o755),
-        (settings.infinibay_iso_temp_dir, 0o711),
-        (settings.infinibay_base_dir / "machines", 0o711),
-        (settings.run_dir, 0o711),
+        ("INFINIBAY_BASE_DIR", settings.infinibay_base_dir, 0o755),
+        ("INFINIBAY_ISO_DIR", settings.infinibay_iso_dir, 0o755),
+        ("INFINIBAY_ISO_TEMP_DIR", settings.infinibay_iso_temp_dir, 0o711),
+        ("INFINIBAY_BASE_DIR", settings.infinibay_base_dir / "machines", 0o711),
+        ("INFINIBAY_BASE_DIR", settings.run_dir, 0o711),
     )
-    for directory, mode in wanted:
+    for variable, directory, mode in wanted:
         try:
-            if not directory.is_dir():
-                directory.mkdir(parents=True)
-                directory.chmod(mode)
+            _make(directory, mode)
         except OSError as error:
-            raise SettingError("INFINIBAY_BASE_DIR", f"can't be used: {error.strerror}: {directory}") from error
+            raise SettingError(variable, f"can't be used: {error.strerror}: {directory}") from error
         if not os.access(directory, os.W_OK):
-            raise SettingError("INFINIBAY_BASE_DIR", f"can't be used: {directory} is not writable")
+            raise SettingError(variable, f"can't be used: {directory} is not writable")
+
+
+def _make(directory: Path, mode: int) -> None:
+    if directory.is_dir():
+        return
+    for missing in reversed([parent for parent in directory.parents if not parent.is_dir()]):
+        _make(missing, 0o755)
+    directory.mkdir()
+    directory.chmod(mode)

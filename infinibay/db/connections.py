@@ -9,7 +9,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from infinibay.errors import DatabaseUnavailable
+from infinibay.errors import DatabaseUnavailable, SettingError
 
 # A URL is shared with Prisma, whose own parameters libpq refuses; `schema` is translated.
 _PRISMA_ONLY = frozenset(
@@ -47,7 +47,8 @@ def _escaped(schema: str) -> str:
 
 
 async def connect(url: str, purpose: str) -> AsyncConnection[TupleRow]:
-    """An autocommit connection that shows its purpose in pg_stat_activity. Raises DatabaseUnavailable."""
+    """An autocommit connection that shows its purpose in pg_stat_activity. Raises DatabaseUnavailable, and SettingError
+    for a URL with parameters that libpq does not know."""
     try:
         return await AsyncConnection.connect(
             libpq_url(url),
@@ -61,3 +62,6 @@ async def connect(url: str, purpose: str) -> AsyncConnection[TupleRow]:
         )
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(f"The database does not answer: {error}") from error
+    except psycopg.ProgrammingError:
+        # Its words may repeat parts of the URL.
+        raise SettingError("DATABASE_URL", "has parameters after its question mark that libpq does not know") from None

@@ -153,7 +153,9 @@ def reachable(programs: Programs, account: Account, copies: Path) -> Programs:
     site_packages = programs.bin.parents[2]
     copy = copies / f"{distribution(_WHEEL).version}-{programs.major}"
     if not copy.exists():
-        copies.mkdir(mode=0o755, exist_ok=True)
+        copies.mkdir(exist_ok=True)
+        # Whatever the umask is, the account passes through.
+        copies.chmod(0o755)
         _copy_wheel(site_packages, programs.bin.parent.name, copy)
         log.info("postgres.programs_copied", to=str(copy))
     return Programs(copy / programs.bin.relative_to(site_packages), programs.major)

@@ -12,7 +12,7 @@ from infinibay.db import rows
 from infinibay.db.client import Database
 
 OrderColumn = Literal["id", "email", "firstName", "lastName", "role", "createdAt", "updatedAt"]
-_FIRST_USER_LOCK = 7270736903
+_FIRST_ADMIN_LOCK = 7270736903
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,10 @@ async def find_by_email_key(db: Database, email_key: str) -> rows.User | None:
 
 
 async def lock_first(tx: Database) -> bool:
-    """Whether there is no user at all; until the transaction ends, nobody else gets that answer."""
-    await tx.execute_raw("SELECT pg_advisory_xact_lock($1::bigint)", _FIRST_USER_LOCK)
-    return await tx.user.count() == 0
+    """Whether there is no administrator; until the transaction ends, nobody else gets that answer."""
+    await tx.execute_raw("SELECT pg_advisory_xact_lock($1::bigint)", _FIRST_ADMIN_LOCK)
+    ranks = (rows.UserRole.ADMIN, rows.UserRole.SUPER_ADMIN)
+    return sum([await count_with_role(tx, rank) for rank in ranks]) == 0
 
 
 async def create(db: Database, user: NewUser) -> rows.User:
@@ -94,6 +95,16 @@ async def count_with_role(tx: Database, role: rows.UserRole) -> int:
 
 async def set_password_hash(db: Database, user_id: str, password_hash: str) -> None:
     await db.user.update(where={"id": user_id}, data={"passwordHash": password_hash})
+
+
+async def keep_password(tx: Database, user_id: str, password_hash: str) -> bool:
+    """Whether the user still has this hash, which then stays until the transaction ends."""
+    found = await tx.query_raw(
+        "SELECT 1 FROM users WHERE id = $1::uuid AND password_hash = $2::text AND deleted_at IS NULL FOR SHARE",
+        user_id,
+        password_hash,
+    )
+    return bool(found)
 
 
 async def replace_password_hash(db: Database, user_id: str, old: str, new: str) -> None:

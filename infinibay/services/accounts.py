@@ -54,10 +54,10 @@ class AccountService:
         self._first_admin_file = first_admin_file
 
     async def ensure_first_admin(self, email: str, password: str | None, terminal: TextIO | None) -> bool:
-        """Makes the first administrator (SUPER_ADMIN) where there is no user yet; true if it did.
+        """Makes the first administrator (SUPER_ADMIN) where there is none yet; true if it did.
 
         Without a password a random one goes to the terminal, or without a terminal into the first-admin file (0600).
-        Raises SettingError for a password or address that is none.
+        Raises SettingError for a password or address that is none, or belongs to somebody else.
         """
         if email_problem(email):
             raise SettingError("DEFAULT_ADMIN_EMAIL", "must be an e-mail address")
@@ -68,9 +68,12 @@ class AccountService:
         async with self._database.tx() as tx:
             if not await users.lock_first(tx):
                 return False
+            try:
+                await insert(tx, Person(email, chosen, "Infinibay", "Administrator", Role.SUPER_ADMIN), hashed)
+            except UniqueViolation:
+                raise SettingError("DEFAULT_ADMIN_EMAIL", "belongs to a user who is no administrator") from None
             if password is None and terminal is None:
                 self._write_first_admin(email, chosen)
-            await insert(tx, Person(email, chosen, "Infinibay", "Administrator", Role.SUPER_ADMIN), hashed)
         if password is None and terminal is not None:
             terminal.write(f"\nFirst administrator: {email}\nPassword (shown only now): {chosen}\n\n")
             terminal.flush()

@@ -20,6 +20,7 @@ from infinibay.services.credentials import Credentials
 from infinibay.services.passwords import Passwords
 
 _ALGORITHM = "HS256"
+_REFUSED = "Invalid credentials"
 _INVALID = "The access token is not valid; log in again"
 _EXPIRED = "The session has expired; log in again"
 _ENDED = "The session has ended; log in again"
@@ -68,11 +69,12 @@ class AuthService:
             user = await users.find_by_email_key(self._database, account)
             stored = user.passwordHash if user is not None and user.deletedAt is None else None
             if not await trial.matches(password, stored) or user is None or stored is None:
-                raise Unauthenticated("Invalid credentials")
+                raise Unauthenticated(_REFUSED)
         if self._passwords.outdated(stored):
             renewed = await self._passwords.hash(password)
             await users.replace_password_hash(self._database, user.id, stored, renewed)
-        return await self._open(user)
+            stored = renewed
+        return await self._open(user, stored)
 
     async def authenticate(self, token: str) -> Principal:
         """The principal of a token. Raises Unauthenticated with the reason."""
@@ -111,10 +113,14 @@ class AuthService:
                 raise Forbidden
         return await sessions.revoke_all(self._database, user_id)
 
-    async def _open(self, user: rows.User) -> LoginResult:
+    async def _open(self, user: rows.User, password_hash: str) -> LoginResult:
         now = datetime.now(UTC)
         await sessions.purge_expired(self._database, user.id)
-        session = await sessions.open_session(self._database, user.id, now + self._lifetime)
+        async with self._database.tx() as tx:
+            # A new password ends the sessions that there are; none with the old one may follow.
+            if not await users.keep_password(tx, user.id, password_hash):
+                raise Unauthenticated(_REFUSED)
+            session = await sessions.open_session(tx, user.id, now + self._lifetime)
         claims = {
             "userId": user.id,
             "userRole": str(user.role),

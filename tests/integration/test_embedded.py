@@ -297,12 +297,22 @@ async def test_broken_cluster_says_why(base: Path, server: EmbeddedPostgres) -> 
         await server.start()
 
 
+@pytest.fixture
+def nothing_for_others() -> Iterator[None]:
+    """The umask of a careful administrator."""
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("nothing_for_others")
 def test_programs_are_copied_for_an_account_that_cannot_reach_them(base: Path) -> None:
     hidden, copies = hide(find_programs(), base / "hidden"), base / "postgresql"
     nobody = pwd.getpwnam("nobody")
     outsider = Account(nobody.pw_name, nobody.pw_uid, nobody.pw_gid)
+    copies.mkdir()
     for left_over in ("0.1.0-18", "0.1.0-16", ".unfinished-x"):
-        (copies / left_over).mkdir(parents=True)
+        (copies / left_over).mkdir()
 
     copied = reachable(hidden, outsider, copies)
 

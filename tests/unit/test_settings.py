@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
+from infinibay import settings as settings_module
 from infinibay.errors import SettingError
 from infinibay.settings import Settings, load
 
@@ -21,6 +22,12 @@ WRONG = [
     ("PORT", "-1"),
     ("INFINIBAY_BASE_DIR", "relative/folder"),
     ("DATABASE_URL", "mysql://here/there"),
+    ("DATABASE_URL", "postgresql://me:hidden#1@db/x"),
+    ("DATABASE_URL", "postgresql://me:hidden/1@db/x"),
+    ("DATABASE_URL", "postgresql://me:hidden?1@db/x"),
+    ("DATABASE_URL", "postgresql://me:hidden%ss@db/x"),
+    ("DATABASE_URL", "postgresql://me:hidden@1@db/x"),
+    ("DATABASE_URL", "postgresql://me:hidden@db:port/x"),
     ("LIBVIRT_URI", "qemu"),
     ("LIBVIRT_URI", "qemu:///sys tem"),
     ("INFINIBAY_STORAGE_POOL_NAME", "a/b"),
@@ -97,6 +104,7 @@ def test_wrong_value_names_its_variable(variable: str, value: str) -> None:
         load({variable: value}, ABSENT)
     assert caught.value.variable == variable
     assert caught.value.message.startswith(f"{variable} must ")
+    assert "hidden" not in caught.value.message
 
 
 def test_environment_comes_before_the_file_and_the_file_before_the_default(tmp_path: Path) -> None:
@@ -149,3 +157,22 @@ def test_secret_values_are_not_in_the_error() -> None:
     with pytest.raises(SettingError) as caught:
         load({"DATABASE_URL": "mysql://user:hidden@db"}, ABSENT)
     assert str(caught.value) == "DATABASE_URL must start with postgresql://"
+
+
+def test_a_file_of_another_encoding_is_named(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("PORT=5000\nDEFAULT_ADMIN_PASSWORD=café", encoding="latin-1")
+    with pytest.raises(SettingError) as caught:
+        load({}, file)
+    assert caught.value.message == f"{file} can't be read: it is no UTF-8"
+
+
+def test_a_file_that_can_t_be_opened_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> dict[str, str]:
+        raise PermissionError(13, "Permission denied")
+
+    # Root may open everything.
+    monkeypatch.setattr(settings_module, "dotenv_values", refused)
+    with pytest.raises(SettingError) as caught:
+        load({}, tmp_path / ".env")
+    assert caught.value.message == f"{tmp_path}/.env can't be read: Permission denied"

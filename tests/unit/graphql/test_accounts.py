@@ -12,10 +12,11 @@ import pytest
 
 from infinibay.core.access import Role
 from infinibay.db.client import Database, EngineOptions
-from infinibay.errors import BadUserInput, Conflict, NotFound, SettingError
+from infinibay.errors import BadUserInput, Conflict, NotFound, SettingError, Unauthenticated
 from infinibay.secrets import Vault
 from infinibay.services.accounts import AccountService
 from infinibay.services.auth import AuthService, token_key
+from infinibay.services.passwords import Passwords
 from tests.support.api import auth_service, quick_passwords
 from tests.support.databases import fresh_database
 
@@ -30,6 +31,7 @@ class Fresh:
     accounts: AccountService
     auth: AuthService
     file: Path
+    passwords: Passwords
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ async def fresh(postgres_url: str, tmp_path: Path) -> AsyncIterator[Fresh]:
         database = Database(url, engine=EngineOptions(run_dir=tmp_path))
         await database.connect()
         auth = auth_service(database, passwords)
-        yield Fresh(database, AccountService(database, passwords, file), auth, file)
+        yield Fresh(database, AccountService(database, passwords, file), auth, file, passwords)
         await database.disconnect()
     passwords.close()
 
@@ -80,6 +82,38 @@ async def test_a_later_start_changes_nothing(fresh: Fresh) -> None:
     assert not await fresh.accounts.ensure_first_admin("other@example.com", None, None)
     await fresh.auth.login(EMAIL, "my own password")
     assert await fresh.database.user.count() == 1
+
+
+async def test_users_who_were_made_before_the_first_start_are_no_administrator(fresh: Fresh) -> None:
+    await fresh.accounts.create_user("u@example.com", "password u", first_name="U", last_name="U", role=Role.USER)
+    with pytest.raises(SettingError, match=r"^DEFAULT_ADMIN_EMAIL belongs to a user who is no administrator$"):
+        await fresh.accounts.ensure_first_admin("u@example.com", None, None)
+    assert not fresh.file.exists()
+    assert await fresh.accounts.ensure_first_admin(EMAIL, None, None)
+
+
+async def test_an_administrator_who_was_made_before_the_first_start_is_the_first(fresh: Fresh) -> None:
+    await fresh.accounts.create_user("a@example.com", "password a", first_name="A", last_name="A", role=Role.ADMIN)
+    assert not await fresh.accounts.ensure_first_admin(EMAIL, None, None)
+
+
+async def test_a_login_with_the_old_password_opens_no_session_after_its_change(
+    fresh: Fresh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fresh.accounts.ensure_first_admin(EMAIL, "given password", None)
+    compare = fresh.passwords.matches
+
+    async def changed_meanwhile(password: str, stored: str | None, *, known: bool) -> bool:
+        outcome = await compare(password, stored, known=known)
+        await fresh.accounts.set_password(EMAIL, "my own password")
+        return outcome
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fresh.passwords, "matches", changed_meanwhile)
+        with pytest.raises(Unauthenticated, match="Invalid credentials"):
+            await fresh.auth.login(EMAIL, "given password")
+    assert await fresh.database.session.count() == 0
+    await fresh.auth.login(EMAIL, "my own password")
 
 
 async def test_processes_that_start_at_once_make_one_administrator(fresh: Fresh) -> None:
