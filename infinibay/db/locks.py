@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from hashlib import sha256
@@ -27,6 +28,7 @@ class LockHolder:
     def __init__(self, url: str) -> None:
         self._url = url
         self._connection: AsyncConnection[TupleRow] | None = None
+        self._connecting = asyncio.Lock()
 
     async def hold(self, name: str) -> bool:
         """Takes a name until `close`; false when another process holds it."""
@@ -56,22 +58,27 @@ class LockHolder:
                 continue
         except psycopg.OperationalError as error:
             log.warning("database.locks_lost", error=str(error))
-        await self.close()
+        await self._drop(connection)
 
     async def close(self) -> None:
         """Frees all names."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.close()
+        if self._connection is not None:
+            await self._drop(self._connection)
+
+    async def _drop(self, connection: AsyncConnection[TupleRow]) -> None:
+        # Another call may have connected again already.
+        if self._connection is connection:
+            self._connection = None
+        await connection.close()
 
     async def _value(self, statement: str, name: str) -> object:
-        if self._connection is None:
-            self._connection = await connect(self._url, "lock")
+        async with self._connecting:
+            connection = self._connection = self._connection or await connect(self._url, "lock")
         try:
-            cursor = await self._connection.execute(statement.encode(), [_key(name)])
+            cursor = await connection.execute(statement.encode(), [_key(name)])
             row = await cursor.fetchone()
         except psycopg.OperationalError as error:
-            await self.close()
+            await self._drop(connection)
             raise DatabaseUnavailable(f"The connection that holds the locks was lost: {error}") from error
         return None if row is None else row[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -39,6 +40,9 @@ class StepContext(Protocol):
 
     async def cancelled(self) -> bool:
         """Whether somebody asked for the operation's end; long waits look at it."""
+
+    def aside(self) -> AbstractAsyncContextManager[None]:
+        """Inside, the step only waits for another operation, and others work in its place."""
 
 
 StepBody = Callable[[StepContext], Awaitable[Mapping[str, Any] | None]]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from infinibay.db import operations as queries
@@ -11,6 +12,7 @@ from infinibay.db.client import Database
 from infinibay.db.rows import Operation
 from infinibay.errors import DatabaseUnavailable, NotFound
 from infinibay.operations.pace import backoff
+from infinibay.operations.places import Place
 
 T = TypeVar("T")
 _PROGRESS_SECONDS = 0.5
@@ -25,6 +27,7 @@ class OperationContext:
         self._row: Operation | None = None
         self._told_percent = (-1, 0.0)
         self._goes_on = False
+        self.place: Place | None = None
 
     async def load(self) -> Operation:
         """Reads the row; what never changes of it serves the properties below from then on."""
@@ -86,6 +89,15 @@ class OperationContext:
     async def cancelled(self) -> bool:
         row = await stored(lambda: queries.find(self.database, self._operation_id))
         return row is not None and row.cancelRequested
+
+    @asynccontextmanager
+    async def aside(self) -> AsyncIterator[None]:
+        place = self.place
+        if place is None:
+            raise RuntimeError("no step of the operation is at work")
+        place.leave()
+        yield
+        await place.take()
 
     @property
     def _loaded(self) -> Operation:

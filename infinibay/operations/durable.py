@@ -28,6 +28,9 @@ SCHEMA = "dbos"
 WORKFLOW = "run_operation"
 _FIRST, _ORDINARY = 1, 2
 _POLLING_SECONDS = 0.03
+# Who was claimed may wait for another operation, which must never be the one that finds no room; how many work at once
+# is the steps' own limit.
+_NO_LIMIT = 10_000
 
 
 @dataclass(frozen=True)
@@ -72,13 +75,13 @@ class DurableQueue:
             await asyncio.to_thread(self._client.destroy)
             self._client = None
 
-    async def declare(self, host_id: str, *, concurrency: int) -> None:
+    async def declare(self, host_id: str) -> None:
         """Makes a host's queue, or changes its limit; a worker that starts afterwards listens to it at once."""
         with _answering():
             await self._connected().register_queue_async(
                 queue_name(host_id),
                 partition_concurrency=1,
-                worker_concurrency=concurrency,
+                worker_concurrency=_NO_LIMIT,
                 polling_interval_sec=_POLLING_SECONDS,
                 application_name=_application(host_id),
             )

@@ -48,8 +48,8 @@ class OperationEngine:
         version: str = APPLICATION_VERSION,
         faults: FaultPoints | None = None,
     ) -> None:
-        """`feed` tells those who wait. `budgets`: how many steps of a budget run at once. `concurrency`: operations
-        running at once. `patience`: seconds that a step waits for an absent hypervisor or database. ValueError for a
+        """`feed` tells those who wait. `budgets`: how many steps of a budget run at once. `concurrency`: steps
+        that work at once. `patience`: seconds that a step waits for an absent hypervisor or database. ValueError for a
         step with an unknown budget."""
         unknown = {step.budget for kind in kinds.values() for step in kind.steps} - {None, *budgets}
         if unknown:

@@ -16,11 +16,12 @@ from infinibay.operations.api import Failure, FaultPoints, OperationFailed, Step
 from infinibay.operations.context import OperationContext, storable, stored
 from infinibay.operations.failures import failure_from
 from infinibay.operations.pace import backoff
+from infinibay.operations.places import Place
 
 log = get_logger(__name__)
 T = TypeVar("T")
 TRANSIENT = (DatabaseUnavailable, HypervisorUnavailable)
-_BUDGET_LOOK_SECONDS = 1.0
+_LOOK_SECONDS = 1.0
 # What ends its process each time would otherwise keep the server of all machines from running.
 MOST_INTERRUPTIONS = 10
 
@@ -28,8 +29,12 @@ MOST_INTERRUPTIONS = 10
 class StepRunner:
     """Runs bodies of steps and compensations. One per process, because budgets count over all operations of a host."""
 
-    def __init__(self, budgets: Mapping[str, int], *, patience: float, faults: FaultPoints | None) -> None:
-        """`patience`: seconds that a step waits for an absent database or hypervisor before it fails."""
+    def __init__(
+        self, budgets: Mapping[str, int], *, concurrency: int, patience: float, faults: FaultPoints | None
+    ) -> None:
+        """`concurrency`: steps that work at once. `patience`: seconds that a step waits for an absent database or
+        hypervisor before it fails."""
+        self._free = asyncio.Semaphore(concurrency)
         self._budgets = {name: asyncio.Semaphore(limit) for name, limit in budgets.items()}
         self._patience = patience
         self._faults = faults
@@ -60,6 +65,16 @@ class StepRunner:
         OperationFailed without calling it when the server has ended at this point too often."""
         if await ctx.interruptions(name) >= MOST_INTERRUPTIONS:
             raise OperationFailed(_interrupted(name))
+        ctx.place = place = Place(self._free)
+        await _take(place.take, ctx if cancellable else None)
+        try:
+            return await self._patiently(ctx, name, body, cancellable=cancellable)
+        finally:
+            place.leave()
+
+    async def _patiently(
+        self, ctx: OperationContext, name: str, body: Callable[[], Awaitable[T]], *, cancellable: bool
+    ) -> T:
         away: Exception | None = None
         async for elapsed in backoff(self._patience):
             if away is not None and cancellable and await ctx.cancelled():
@@ -85,20 +100,21 @@ class StepRunner:
             yield
             return
         places = self._budgets[name]
-        await _take(places, ctx)
+        await _take(places.acquire, ctx)
         try:
             yield
         finally:
             places.release()
 
 
-async def _take(places: asyncio.Semaphore, ctx: OperationContext) -> None:
+async def _take(take: Callable[[], Awaitable[object]], ctx: OperationContext | None) -> None:
+    """Waits for a place, no longer than somebody wants the operation, if it is one that may be cancelled."""
     while True:
         try:
-            async with asyncio.timeout(_BUDGET_LOOK_SECONDS):
-                await places.acquire()
+            async with asyncio.timeout(_LOOK_SECONDS):
+                await take()
         except TimeoutError:
-            if await ctx.cancelled():
+            if ctx is not None and await ctx.cancelled():
                 raise OperationCancelled from None
         else:
             return

@@ -47,7 +47,6 @@ class OperationWorker:
         self._queue = queue
         self._host_id = host_id
         self._executor_id = executor_id
-        self._concurrency = concurrency
         self._retention_days = retention_days
         self._sweep_seconds = sweep_seconds
         self._name = LockHolder(database_url)
@@ -62,7 +61,8 @@ class OperationWorker:
             version=version,
             in_hand=self._in_hand,
         )
-        self._workflow = OperationWorkflow(kinds, database, StepRunner(budgets, patience=patience, faults=faults))
+        runner = StepRunner(budgets, concurrency=concurrency, patience=patience, faults=faults)
+        self._workflow = OperationWorkflow(kinds, database, runner)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._working: set[asyncio.Task[None]] = set()
         self._running: set[asyncio.Task[None]] = set()
@@ -73,7 +73,7 @@ class OperationWorker:
         """Takes the executor's lock, then begins to claim and to look after what was left."""
         if not await self._name.hold(lock_name(self._executor_id)):
             raise InfinibayError(f"Another worker runs as {self._executor_id}.")
-        await self._queue.declare(self._host_id, concurrency=self._concurrency)
+        await self._queue.declare(self._host_id)
         await self._durable.start(self._executor_id, self._run)
         self._care = {
             asyncio.create_task(self._keep_name(), name="executor lock"),

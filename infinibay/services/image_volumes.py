@@ -75,15 +75,14 @@ class ImageVolumes:
 
     async def ready(self, context: StepContext, image_id: str) -> rows.Image:
         """The image, once it is made. NotFound when that failed, OperationCancelled when nobody waits any more."""
-        while True:
-            image = await images.find(self._database, image_id)
-            if image is None or image.state in ("failed", "removing"):
-                raise NotFound("The disk that it should begin with could not be made")
-            if image.state == "ready":
-                return image
+        while (image := await images.find(self._database, image_id)) is not None and image.state == "making":
             if await context.cancelled():
                 raise OperationCancelled
-            await asyncio.sleep(_LOOK_SECONDS)
+            async with context.aside():
+                await asyncio.sleep(_LOOK_SECONDS)
+        if image is None or image.state != "ready":
+            raise NotFound("The disk that it should begin with could not be made")
+        return image
 
     async def collect(self) -> None:
         """Removes the copies of machines' disks that no clone stands on any more."""

@@ -31,6 +31,16 @@ async def test_one_of_many_gets_the_name(database_url: str) -> None:
             await holder.close()
 
 
+async def test_names_taken_at_once_are_all_held(database_url: str) -> None:
+    holder = LockHolder(database_url)
+    try:
+        assert await asyncio.gather(*(holder.hold(f"key-{number}") for number in range(5))) == [True] * 5
+        assert advisory_locks(database_url) == 5
+    finally:
+        await holder.close()
+    await until(lambda: advisory_locks(database_url) == 0)
+
+
 async def test_freedom_is_seen_without_taking(database_url: str) -> None:
     holder, observer = LockHolder(database_url), LockHolder(database_url)
     try:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 from contextlib import suppress
 from datetime import timedelta
@@ -12,15 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 from prisma._types import DatasourceOverride, Method
 from prisma.engine import AsyncQueryEngine
 from prisma.engine.errors import EngineConnectionError
+from prisma.engine.utils import get_open_port
 
 from infinibay.errors import DatabaseUnavailable
 
 _START_SECONDS = 15.0
 _DYING_SECONDS = 1.0
 _STOP = timedelta(seconds=5)
+_ENGINE_ENVIRONMENT = {"RUST_LOG": "error", "RUST_LOG_FORMAT": "json", "PRISMA_ENGINE_PROTOCOL": "graphql"}
 # The pool of httpx costs time in proportion to connections and requests, so that few connections are faster.
 _LIMITS = httpx.Limits(max_connections=20)
 
@@ -89,6 +93,22 @@ class HttpEngine(AsyncQueryEngine):
 
     def _ensure_file(self) -> Path:
         return self._binary
+
+    def _spawn_process(
+        self, *, file: Path, datasources: list[DatasourceOverride] | None
+    ) -> tuple[str, subprocess.Popen[bytes]]:
+        """As the client does, but the engine ends with this process, and a Ctrl-C on the terminal passes it by."""
+        port = get_open_port()
+        self.url = f"http://localhost:{port}"
+        environment = {**os.environ, "PRISMA_DML_PATH": str(self.dml_path.absolute()), **_ENGINE_ENVIRONMENT}
+        if datasources is not None:
+            environment["OVERWRITE_DATASOURCES"] = orjson.dumps(datasources).decode()
+        if self._log_queries:
+            environment["LOG_QUERIES"] = "y"
+        command = ["setpriv", "--pdeathsig", "TERM", str(file.absolute()), "-p", str(port)]
+        command += ["--enable-metrics", "--enable-raw-queries"]
+        self.process = process = subprocess.Popen(command, env=environment, start_new_session=True)
+        return self.url, process
 
     def _kill_process(self, timeout: timedelta | None) -> None:
         process = self.process

@@ -18,8 +18,9 @@ export function endWithParent(server, service) {
   };
   process.on("SIGINT", end);
   process.on("SIGTERM", end);
-  // A parent that is killed has no time to end us, and its orphan would keep connections to the database.
-  const parent = process.ppid;
+  // A parent that is killed has no time to end us, and its orphan would keep connections to the database. Who started
+  // us may have died while we started, so a parent that can tells its id.
+  const parent = Number(process.env.INFINIBAY_ENGINE_PARENT ?? process.ppid);
   setInterval(() => process.ppid !== parent && end(), PARENT_CHECK_MS).unref();
 }
 

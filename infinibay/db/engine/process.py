@@ -44,7 +44,7 @@ class EngineProcess:
             str(PROGRAM),
             "--socket",
             str(self.socket),
-            env={**os.environ, **self._environment},
+            env={**os.environ, **self._environment, "INFINIBAY_ENGINE_PARENT": str(os.getpid())},
             stdin=asyncio.subprocess.DEVNULL,
             # A Ctrl-C on the terminal must reach the server only, which still needs the database to end in order.
             start_new_session=True,

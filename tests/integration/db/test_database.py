@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 
 from infinibay.db import rows
 from infinibay.db.client import Database, EngineOptions
-from infinibay.db.engine.paths import EXECUTABLE
+from infinibay.db.engine.paths import EXECUTABLE, PROJECT_ROOT
 from infinibay.db.engine.socket_engine import SocketEngine
 from infinibay.errors import DatabaseError, DatabaseUnavailable, UniqueViolation
 from tests.support.databases import with_database
@@ -292,3 +293,22 @@ async def test_native_engine_over_http(database_url: str, tmp_path: Path) -> Non
     await db.disconnect()
     assert later.returncode == 0
     assert not psutil.pid_exists(process.pid)
+
+
+async def test_a_native_engine_ends_with_the_process_that_runs_it(database_url: str, tmp_path: Path) -> None:
+    """Unlike the drop-in it does not look after its parent, as this one does not."""
+    native = tmp_path / "native"
+    native.write_text(f'#!/bin/sh\necho $$ > {tmp_path}/pid\n{EXECUTABLE} "$@" &\ntrap "kill $!" TERM\nwait\n')
+    native.chmod(0o755)
+    program = (
+        "import asyncio, os, signal\n"
+        "from pathlib import Path\n"
+        "from infinibay.db.client import Database, EngineOptions\n"
+        f"options = EngineOptions(Path({str(tmp_path)!r}), binary=Path({str(native)!r}))\n"
+        f"asyncio.run(Database({database_url!r}, engine=options).connect())\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    ran = await asyncio.create_subprocess_exec(sys.executable, "-c", program, cwd=PROJECT_ROOT)
+    assert await ran.wait() == -signal.SIGKILL
+    engine = int((tmp_path / "pid").read_text())
+    await until(lambda: not psutil.pid_exists(engine), 10, "the engine's end")

@@ -103,6 +103,16 @@ def test_ends_with_its_parent(engine_url: str, tmp_path: Path) -> None:
     until_sync(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, 5, "the engine's end")
 
 
+def test_ends_when_its_parent_died_before_it_began(engine_url: str, tmp_path: Path) -> None:
+    with subprocess.Popen(["true"]) as dead:
+        dead.wait()
+    path = tmp_path / "engine.sock"
+    environment = {**os.environ, "PRISMA_DML_PATH": str(SCHEMA), "ENGINE_TEST_DATABASE": engine_url}
+    environment["INFINIBAY_ENGINE_PARENT"] = str(dead.pid)
+    with subprocess.Popen([str(EXECUTABLE), "--socket", str(path)], env=environment) as orphan:
+        assert orphan.wait(15) == 0
+
+
 def test_survives_its_own_panic(engine_url: str) -> None:
     program = Path(__file__).with_name("panic.mjs")
     ran = subprocess.run(

@@ -186,7 +186,7 @@ async def test_an_absent_database_is_told_as_such(postgres_url: str, durable_tem
             lambda: queue.known(["x"]),
             lambda: queue.resume("x", host),
             lambda: queue.forget(["x"]),
-            lambda: queue.declare(host, concurrency=1),
+            lambda: queue.declare(host),
         ):
             with pytest.raises(DatabaseUnavailable, match=r"^The durable engine's database does not answer: "):
                 await call()

@@ -309,3 +309,37 @@ async def _is_waited_for(connection: psycopg.AsyncConnection[tuple[object, ...]]
         "SELECT 1 FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
     )
     return await cursor.fetchone() is not None
+
+
+async def test_who_waits_for_another_operation_leaves_it_the_place(engine_of: EngineMaker, host_id: str) -> None:
+    """As many wait as may work, before the one that they wait for."""
+    made = asyncio.Event()
+
+    async def wait(ctx: StepContext) -> None:
+        waiting.append(ctx.operation_id)
+        async with ctx.aside():
+            await made.wait()
+
+    async def make(_ctx: StepContext) -> None:
+        made.set()
+
+    waiting: list[str] = []
+    kinds = (OperationKind("wait", (Step("a", wait),)), OperationKind("make", (Step("a", make),)))
+    engine = await engine_of(*kinds, concurrency=2)
+    rows = [await engine.request(new("wait", host_id)) for _ in range(3)]
+    await until(lambda: len(waiting) == 3)
+    rows.append(await engine.request(new("make", host_id)))
+    ended = await asyncio.gather(*(engine.wait(row.id, SECONDS) for row in rows))
+
+    assert {row.state for row in ended} == {OperationState.SUCCEEDED}
+
+
+async def test_no_more_steps_work_at_once_than_may(engine_of: EngineMaker, host_id: str) -> None:
+    gate = Gate()
+    engine = await engine_of(OperationKind("work", (gate.step,)), concurrency=2)
+    rows = [await engine.request(new("work", host_id)) for _ in range(5)]
+    await until(lambda: gate.entered == 2)
+    gate.open()
+    ended = await asyncio.gather(*(engine.wait(row.id, SECONDS) for row in rows))
+    assert {row.state for row in ended} == {OperationState.SUCCEEDED}
+    assert gate.most == 2
