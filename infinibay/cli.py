@@ -35,10 +35,10 @@ def main() -> None:
 @click.option("--role", type=click.Choice(["api", "worker", "all"]), default="all", help="Answer, work, or both.")
 def serve(role: Literal["api", "worker", "all"]) -> None:
     """Serve the API and run the operations of this host until Ctrl-C."""
-    from infinibay.web.server import serve as serve_until_signal
+    from infinibay.web.server import serve_and_exit
 
     settings = _settings()
-    _run(lambda: asyncio.run(serve_until_signal(settings, role)))
+    _run(lambda: serve_and_exit(settings, role))
 
 
 @main.command()

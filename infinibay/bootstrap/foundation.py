@@ -15,8 +15,8 @@ from infinibay.db.client import Database, EngineOptions
 from infinibay.db.embedded import EmbeddedPostgres
 from infinibay.db.hooks import Hooks
 from infinibay.db.locks import LockHolder
-from infinibay.db.migrate import migrate
-from infinibay.errors import HypervisorError, SettingError
+from infinibay.db.migrate import migrate, pending
+from infinibay.errors import HypervisorError, SettingError, Unavailable
 from infinibay.log import get_logger
 from infinibay.model_callbacks import department, machine
 from infinibay.secrets import Vault, open_vault
@@ -46,21 +46,25 @@ class Foundation:
 
 
 @asynccontextmanager
-async def opened_database(settings: Settings) -> AsyncIterator[tuple[str, Database]]:
+async def opened_database(settings: Settings, *, migrates: bool = True) -> AsyncIterator[tuple[str, Database]]:
     """The migrated database and its URL; the embedded one is started if nobody did, and then stopped again."""
     async with AsyncExitStack() as stack:
         database_url = settings.database_url or await _embedded(settings, stack)
-        await migrate(database_url)
+        if migrates:
+            await migrate(database_url)
+        elif await pending(database_url):
+            raise Unavailable("The database is that of an older version", remedy="Start the server of this version")
         yield database_url, await stack.enter_async_context(connected(settings, database_url))
 
 
 @asynccontextmanager
-async def foundation(settings: Settings) -> AsyncIterator[Foundation]:
-    """Opens everything in order and closes it in reverse. Raises SettingError for what the operator must mend."""
+async def foundation(settings: Settings, *, migrates: bool = True) -> AsyncIterator[Foundation]:
+    """Opens everything in order and closes it in reverse. Raises SettingError for what the operator must mend, and
+    Unavailable for a database that is not migrated and shall not be."""
     make_directories(settings)
     vault = open_vault(settings.key_file)
     async with AsyncExitStack() as stack:
-        database_url, database = await stack.enter_async_context(opened_database(settings))
+        database_url, database = await stack.enter_async_context(opened_database(settings, migrates=migrates))
         hypervisor = LibvirtHypervisor(settings.libvirt_uri, settings.run_dir)
         await hypervisor.open()
         stack.push_async_callback(hypervisor.close)

@@ -28,6 +28,7 @@ SCHEMA = "dbos"
 WORKFLOW = "run_operation"
 _FIRST, _ORDINARY = 1, 2
 _POLLING_SECONDS = 0.03
+_REPEAT_SECONDS, _MOST_REMEMBERED = 60.0, 100
 # Who was claimed may wait for another operation, which must never be the one that finds no room; how many work at once
 # is the steps' own limit.
 _NO_LIMIT = 10_000
@@ -212,10 +213,31 @@ def _answering() -> Iterator[None]:
         raise DatabaseUnavailable(f"The durable engine's database does not answer: {error}") from error
 
 
+class _Seldom(logging.Filter):
+    """Lets the same words pass once a minute: the engine complains of an absent database at every look at its queue."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        words = record.getMessage()
+        if record.created - self._told.get(words, 0.0) < _REPEAT_SECONDS:
+            return False
+        if len(self._told) >= _MOST_REMEMBERED:
+            self._told.clear()
+        self._told[words] = record.created
+        return True
+
+
+_SELDOM = _Seldom()
+
+
 def _quiet() -> None:
     """Sends the engine's log lines, from warnings upwards, the way of all others."""
     logger = logging.getLogger("dbos")
     # Without a handler it would add one of its own that writes to stderr in another format.
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())
+    logger.addFilter(_SELDOM)
     logger.setLevel(logging.WARNING)

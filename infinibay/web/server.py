@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -37,6 +39,16 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def serve_and_exit(settings: Settings, role: Role, faults: FaultPoints | None = None) -> NoReturn:
+    """Serves until a signal asks for the end, and ends the process. Raises SettingError for what the operator must
+    mend."""
+    asyncio.run(serve(settings, role, faults))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The durable engine's threads ask an absent database for ever, and the interpreter's end would wait for them.
+    os._exit(0)
 
 
 async def serve(settings: Settings, role: Role, faults: FaultPoints | None = None) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import psutil
 
@@ -52,3 +56,32 @@ async def ready(product: Product) -> None:
         return (await product.get("/health/ready")).status_code == 200
 
     await until(look, 60, "readiness after the fault")
+
+
+@asynccontextmanager
+async def over_tcp(socket_url: str) -> AsyncIterator[str]:
+    """The URL of a database as on another machine, which refuses connections after the block."""
+    ours = urlsplit(socket_url)
+    place = f"{parse_qs(ours.query)['host'][0]}/.s.PGSQL.{ours.port}"
+    passing: set[asyncio.Task[None]] = set()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        back, there = await asyncio.open_unix_connection(place)
+        passing.update(asyncio.create_task(_pass_on(*pair)) for pair in ((reader, there), (back, writer)))
+
+    async with await asyncio.start_server(connected, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        yield urlunsplit(ours._replace(netloc=f"{ours.username}@127.0.0.1:{port}", query=""))
+        server.close()
+        for task in passing:
+            task.cancel()
+        await asyncio.gather(*passing, return_exceptions=True)
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    finally:
+        writer.close()

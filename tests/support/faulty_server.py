@@ -3,7 +3,6 @@ or with `:hold` at the end stands still there until the file `go` lies in its ba
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
@@ -12,7 +11,7 @@ from typing import Literal, cast
 
 from infinibay import log
 from infinibay.settings import load
-from infinibay.web.server import serve
+from infinibay.web.server import serve_and_exit
 from tests.support.wait import until
 
 HOLD = ":hold"
@@ -40,7 +39,7 @@ def main() -> None:
     role = cast("Literal['api', 'worker', 'all']", sys.argv[1])
     settings = load()
     faults = Faulty(os.environ["INFINIBAY_TEST_FAULT"], settings.infinibay_base_dir / "go")
-    asyncio.run(serve(settings, role, faults))
+    serve_and_exit(settings, role, faults)
 
 
 if __name__ == "__main__":

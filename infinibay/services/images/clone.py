@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 from infinibay.core import naming, sizing
 from infinibay.core.access import Principal
-from infinibay.db import events, images, machines, rows
+from infinibay.db import events, images, machines, operations, rows
 from infinibay.db.client import Database
 from infinibay.errors import BadUserInput, Conflict, FieldProblem, NotFound, UniqueViolation
 from infinibay.operations.api import NewOperation
@@ -71,6 +71,8 @@ class Cloner:
             locked = await machines.lock(tx, source.id)
             if locked is None or locked.status != rows.MachineStatus.stopped:
                 raise Conflict("The machine was started at the same moment")
+            # Before the first event, as every event waits for the one before to be committed.
+            await operations.lock_queue(tx, source.id)
             base = await images.hold_copy(tx, source.id, stamp) if stamp is not None else None
             is_new = base is None
             if base is None:

@@ -11,7 +11,7 @@ from infinibay.core import naming, sizing
 from infinibay.core.access import Principal
 from infinibay.core.identifiers import canonical
 from infinibay.core.images import SUFFIXES, is_image_file
-from infinibay.db import images, installations, machines, rows
+from infinibay.db import images, installations, machines, operations, rows
 from infinibay.db.client import Database
 from infinibay.errors import (
     BadUserInput,
@@ -160,6 +160,8 @@ class ImageService:
     async def _begin(self, principal: Principal, new: images.NewImage, wanted: NewOperation) -> rows.Image:
         try:
             async with self._database.tx() as tx:
+                # Before the first event, as every event waits for the one before to be committed.
+                await operations.lock_queue(tx, wanted.machine_id or wanted.host_id)
                 image = await images.create(tx, new)
                 await tell(tx, "image.created", image, actor_id=principal.user_id)
                 await idempotency.settle(tx, {"image": image.id})
