@@ -83,6 +83,11 @@ class Settings:
         return self.infinibay_base_dir / "secrets" / "key"
 
     @property
+    def host_id_file(self) -> Path:
+        """This host's id in the database, made at the first start."""
+        return self.infinibay_base_dir / "host-id"
+
+    @property
     def first_admin_file(self) -> Path:
         """Where the first administrator's random password goes when there is no terminal."""
         return self.infinibay_base_dir / "first-admin"

@@ -1,4 +1,4 @@
-"""Runs the server with the daemons it needs, hands signals on to it, and ends with its status."""
+"""Runs the server with the daemons and the network it needs, hands signals on to it, and ends with its status."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import FrameType
 
 from infinibay.errors import SettingError
 from infinibay.settings import load
-from scripts.daemons import running_daemons
+from scripts.daemons import running_daemons, running_network
 
 
 class _Relay:
@@ -38,14 +38,15 @@ class _Relay:
 def main() -> int:
     """The exit status of the server, or 128 + signal when one killed it, as a shell has it."""
     try:
-        uri = load().libvirt_uri
+        settings = load()
     except SettingError as wrong:
         sys.stderr.write(f"{wrong.message}\n")
         return 2
     relay = _Relay()
     # The server ends when this process is killed, too: nobody would hand signals on to it any more.
     server = ["setpriv", "--pdeathsig", "TERM", sys.executable, "-m", "infinibay", "serve", *sys.argv[1:]]
-    with running_daemons(uri):
+    uri = settings.libvirt_uri
+    with running_daemons(uri), running_network(uri, settings.libvirt_network_name):
         status = relay.run(server)
     return status if status >= 0 else 128 - status
 

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from infinibay.bootstrap.foundation import connected, host_name
+from infinibay.bootstrap.foundation import connected
 from infinibay.db.client import Database
 from infinibay.db.embedded import EmbeddedPostgres
 from infinibay.host.facts import HostFacts, is_root
@@ -40,7 +40,7 @@ def _doctor(settings: Settings, hypervisor: Hypervisor, source: DatabaseSource) 
     facts = HostFacts()
     return Doctor(
         ThisHost(settings, facts, default_env_file()),
-        DatabaseChecks(source, host_name()),
+        DatabaseChecks(source, settings.host_id_file),
         HypervisorChecks(settings, hypervisor, facts),
     )
 

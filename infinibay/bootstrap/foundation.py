@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from infinibay.db import hosts, rows
+from infinibay.db import rows
 from infinibay.db.client import Database, EngineOptions
 from infinibay.db.embedded import EmbeddedPostgres
 from infinibay.db.hooks import Hooks
@@ -20,6 +20,7 @@ from infinibay.errors import HypervisorError, SettingError, Unavailable
 from infinibay.log import get_logger
 from infinibay.model_callbacks import department, machine
 from infinibay.secrets import Vault, open_vault
+from infinibay.services.this_host import identify
 from infinibay.settings import Settings
 from infinibay.virt.api import Hypervisor
 from infinibay.virt.hypervisor import LibvirtHypervisor
@@ -72,13 +73,13 @@ async def foundation(settings: Settings, *, migrates: bool = True) -> AsyncItera
         _warm_up(settings, hypervisor, stack)
         locks = LockHolder(database_url)
         stack.push_async_callback(locks.close)
-        host = await hosts.ensure(database, host_name(), settings.libvirt_uri)
+        host = await _this_host(settings, database)
         yield Foundation(settings, vault, database_url, database, locks, hypervisor, host)
 
 
-def host_name() -> str:
-    """The name under which this host is known to the database."""
-    return socket.gethostname()
+async def _this_host(settings: Settings, database: Database) -> rows.Host:
+    alone = settings.database_url is None
+    return await identify(database, settings.host_id_file, socket.gethostname(), settings.libvirt_uri, alone=alone)
 
 
 async def _check_pool(settings: Settings, hypervisor: Hypervisor) -> None:

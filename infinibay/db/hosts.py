@@ -16,6 +16,20 @@ async def ensure(db: Database, name: str, libvirt_uri: str) -> rows.Host:
     )
 
 
+async def of_uri(db: Database, libvirt_uri: str) -> list[rows.Host]:
+    """The hosts that reach their hypervisor so; for many that is the same text."""
+    return await db.host.find_many(where={"libvirtUri": libvirt_uri})
+
+
+async def rename(db: Database, host_id: str, name: str) -> rows.Host | None:
+    """The renamed host; None when it is gone. Raises UniqueViolation when another host has the name."""
+    return await db.host.update(where={"id": host_id}, data={"name": name})
+
+
+async def set_uri(db: Database, host_id: str, libvirt_uri: str) -> None:
+    await db.host.update(where={"id": host_id}, data={"libvirtUri": libvirt_uri})
+
+
 async def find(db: Database, host_id: str) -> rows.Host | None:
     return await db.host.find_unique(where={"id": host_id})
 

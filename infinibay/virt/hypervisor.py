@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
 import libvirt
@@ -20,6 +21,15 @@ from infinibay.virt.nwfilters import LibvirtNwFilters
 from infinibay.virt.storage import LibvirtStorage
 
 _QEMU_LOG_DIR = Path("/var/log/libvirt/qemu")
+
+
+@dataclass(frozen=True)
+class _Explored:
+    """What one connection was asked for once; `generation` is the connection's."""
+
+    generation: int
+    capabilities: Capabilities
+    qemu_owner: tuple[int, int] | None
 
 
 class LibvirtHypervisor:
@@ -40,8 +50,8 @@ class LibvirtHypervisor:
         self._networks = LibvirtNetworks(self._connection)
         self._nwfilters = LibvirtNwFilters(self._connection)
         self._kvm_probe = kvm_probe.KvmProbe(run_dir)
-        self._capabilities: tuple[int, Capabilities] | None = None
-        self._capabilities_lock = asyncio.Lock()
+        self._explored: _Explored | None = None
+        self._exploring = asyncio.Lock()
 
     @property
     def domains(self) -> LibvirtDomains:
@@ -77,11 +87,16 @@ class LibvirtHypervisor:
         await self._connection.call(Kind.QUERY, lambda connection: connection.getLibVersion())
 
     async def capabilities(self) -> Capabilities:
-        async with self._capabilities_lock:
+        return (await self._explore()).capabilities
+
+    async def _explore(self) -> _Explored:
+        """Asks once per connection, so that afterwards nobody waits behind starts and storage for what is known."""
+        async with self._exploring:
             generation = self._connection.generation
-            if self._capabilities is None or self._capabilities[0] != generation:
-                self._capabilities = (generation, await self._connection.call(Kind.CHANGE, capabilities.probe))
-            return self._capabilities[1]
+            if self._explored is None or self._explored.generation != generation:
+                found, owner = await self._connection.call(Kind.CHANGE, _look, counted_as=capabilities.probe)
+                self._explored = _Explored(generation, found, owner)
+            return self._explored
 
     async def domain_type(self, wanted: str) -> str:
         """Raises Unsupported for a type that the hypervisor does not list."""
@@ -95,18 +110,16 @@ class LibvirtHypervisor:
         return "kvm" if (await self.kvm_verdict()).works else "qemu"
 
     async def kvm_verdict(self) -> KvmVerdict:
-        known = await self.capabilities()
-        if "kvm" not in known.domain_types:
+        known = await self._explore()
+        if "kvm" not in known.capabilities.domain_types:
             return KvmVerdict(works=False, reason="The hypervisor of this host does not offer KVM.")
         if not self._connection.is_local:
             return KvmVerdict(works=False, reason="Whether KVM runs a guest can only be tried on the host itself.")
-        xml = await self._connection.call(Kind.CHANGE, _capabilities_xml)
-        return await self._kvm_probe.verdict(known.hypervisor_version, kvm_probe.qemu_account(xml))
+        return await self._kvm_probe.verdict(known.capabilities.hypervisor_version, known.qemu_owner)
 
     def events(self) -> AbstractAsyncContextManager[AsyncIterator[HypervisorEvent]]:
         return self._connection.subscriptions.subscribe()
 
 
-def _capabilities_xml(connection: libvirt.virConnect) -> str:
-    xml: str = connection.getCapabilities()
-    return xml
+def _look(connection: libvirt.virConnect) -> tuple[Capabilities, tuple[int, int] | None]:
+    return capabilities.probe(connection), kvm_probe.qemu_owner(connection.getCapabilities())

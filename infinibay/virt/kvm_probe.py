@@ -46,9 +46,10 @@ class KvmProbe:
         self._file = run_dir / "kvm-probe.json"
         self._lock = asyncio.Lock()
 
-    async def verdict(self, hypervisor_version: str, account: Account | None) -> KvmVerdict:
-        """`account` is QEMU's own, which has to reach the device; only root can take its place."""
+    async def verdict(self, hypervisor_version: str, owner: tuple[int, int] | None) -> KvmVerdict:
+        """`owner` is QEMU's own account, which has to reach the device; only root can take its place."""
         async with self._lock:
+            account = await asyncio.to_thread(_account, *owner) if owner else None
             now = _Circumstances(boot_id(), hypervisor_version, f"{_device()} {account}")
             if (known := self._recall(now)) is not None:
                 return known
@@ -79,12 +80,17 @@ class KvmProbe:
             log.warning("virt.kvm_verdict_not_kept", file=str(self._file), reason=str(error))
 
 
-def qemu_account(capabilities_xml: str) -> Account | None:
-    """The account as which libvirt runs QEMU; None where libvirt does not change it."""
+def qemu_owner(capabilities_xml: str) -> tuple[int, int] | None:
+    """User and group as which libvirt runs QEMU; None where libvirt does not change them."""
     label = parse(capabilities_xml).findtext("host/secmodel[model='dac']/baselabel[@type='kvm']")
     if label is None:
         return None
     uid, gid = (int(part.lstrip("+")) for part in label.split(":"))
+    return uid, gid
+
+
+def _account(uid: int, gid: int) -> Account:
+    """With the groups of today: whoever is told to let QEMU reach the device may give its account another one."""
     try:
         entry = pwd.getpwuid(uid)
     except KeyError:

@@ -46,7 +46,7 @@ async def _measure() -> list[Row]:
     rows = await media.measure()
     _say("starts")
     rows += await processes.starts(iso)
-    product = Watched(iso)
+    product = Watched(iso, INFINIBAY_DOMAIN_TYPE="auto")
     try:
         await product.start()
         user_id = (await product.ask(_ME))["currentUser"]["id"]

@@ -10,8 +10,9 @@ import libvirt
 import pytest
 
 from infinibay.bootstrap.diagnosis import diagnose, serving_doctor
-from infinibay.bootstrap.foundation import connected, host_name
+from infinibay.bootstrap.foundation import connected
 from infinibay.db import hosts
+from infinibay.host.identity import keep_id
 from infinibay.services.doctor import CheckState, HostCheck
 from infinibay.virt.hypervisor import LibvirtHypervisor
 from tests.support.databases import base_directory, execute, settings_below
@@ -152,7 +153,8 @@ async def test_the_worker_of_a_server(database_url: str, tmp_path: Path) -> None
         async def worker() -> HostCheck:
             return next(check for check in await doctor.report() if check.name == "worker")
 
-        host = await hosts.ensure(database, host_name(), settings.libvirt_uri)
+        host = await hosts.ensure(database, "one", settings.libvirt_uri)
+        keep_id(settings.host_id_file, host.id)
         assert (await worker()).state is CheckState.FAILED
         assert (await report(tmp_path, DATABASE_URL=database_url))["worker"].state is CheckState.WARNING
         await execute(database_url, f"UPDATE hosts SET worker_seen_at = now() WHERE id = '{host.id}'")

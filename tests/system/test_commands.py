@@ -270,7 +270,7 @@ async def test_backup_and_restore(product: Product, page: Page, tmp_path: Path) 
     disk = {"INTERNAL-NAME": volume.removesuffix("-main.qcow2"), "--pool default": f"--pool {product.pool}"}
     await asyncio.to_thread(run, product, f"{backup}\n{page.read('vol-download')}", {**places, **disk})
     (copied,) = (tmp_path / "backups").glob("*")
-    assert {path.name for path in copied.iterdir()} == {"database", "secrets", volume}
+    assert {path.name for path in copied.iterdir()} == {"database", "secrets", "host-id", volume}
     await asyncio.to_thread(run, product, f"qemu-img check {copied / volume}")
     await product.ask('mutation { createDepartment(name: "after the backup") { id } }')
 

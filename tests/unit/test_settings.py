@@ -92,6 +92,7 @@ def test_derived_folders_follow_the_base_folder() -> None:
     assert settings.infinibay_iso_dir == Path("/srv/cloud/iso")
     assert settings.infinibay_iso_temp_dir == Path("/srv/cloud/iso/temp")
     assert settings.key_file == Path("/srv/cloud/secrets/key")
+    assert settings.host_id_file == Path("/srv/cloud/host-id")
 
 
 def test_every_setting_but_a_free_text_has_a_wrong_value_here() -> None:

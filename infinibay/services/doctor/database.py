@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 from infinibay.db import hosts, machines
@@ -12,6 +13,7 @@ from infinibay.db.client import Database
 from infinibay.db.inspection import inspect
 from infinibay.db.migrate import pending
 from infinibay.errors import InfinibayError, Unavailable
+from infinibay.host.identity import kept_id
 from infinibay.services.doctor.checks import CheckState, HostCheck, asked, failed, ok, unknown, warning
 from infinibay.services.doctor.this_host import SET_CLOCK
 from infinibay.services.readiness import worker_seen
@@ -52,9 +54,9 @@ class DatabaseReport:
 class DatabaseChecks:
     """Asks the database directly, then through the query engine; writes nothing."""
 
-    def __init__(self, source: DatabaseSource, host_name: str) -> None:
+    def __init__(self, source: DatabaseSource, host_id_file: Path) -> None:
         self._source = source
-        self._host_name = host_name
+        self._host_id_file = host_id_file
 
     async def report(self) -> DatabaseReport:
         """Works with the database, the engine or both down."""
@@ -108,7 +110,8 @@ class DatabaseChecks:
         return ok("database", evidence)
 
     async def _worker(self, database: Database) -> HostCheck:
-        host = await hosts.find_by_name(database, self._host_name)
+        known = await asyncio.to_thread(kept_id, self._host_id_file)
+        host = await hosts.find(database, known) if known else None
         try:
             return ok("worker", worker_seen(host))
         except Unavailable as error:

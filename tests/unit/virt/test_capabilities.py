@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from infinibay.host.process import Account
 from infinibay.virt.capabilities import Firmware, domain_types, firmware_of
-from infinibay.virt.kvm_probe import qemu_account
+from infinibay.virt.kvm_probe import qemu_owner
 
 
 def descriptor(features: list[str], machines: list[str] | None = None, device: str = "flash") -> dict[str, Any]:
@@ -47,5 +46,5 @@ def test_kvm_is_preferred_where_libvirt_lists_it() -> None:
 
 def test_qemus_account_is_read_from_libvirts_answer() -> None:
     label = "<secmodel><model>dac</model><baselabel type='kvm'>+65530:+65531</baselabel></secmodel>"
-    assert qemu_account(f"<capabilities><host>{label}</host></capabilities>") == Account(65530, 65531)
-    assert qemu_account("<capabilities><host/></capabilities>") is None
+    assert qemu_owner(f"<capabilities><host>{label}</host></capabilities>") == (65530, 65531)
+    assert qemu_owner("<capabilities><host/></capabilities>") is None
