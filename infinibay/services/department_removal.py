@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from infinibay.core.access import Principal
-from infinibay.db import departments, events, rows
+from infinibay.db import departments, events
 from infinibay.db.client import Database
-from infinibay.operations.api import NewOperation, OperationFailed, OperationKind, Step, StepContext
+from infinibay.operations.api import NewOperation, OperationKind, Step, StepContext
 from infinibay.operations.engine import OperationEngine
+from infinibay.services import idempotency
+from infinibay.services.departments import DepartmentView
 from infinibay.services.machines.firewall import MachineFilters
 
 DESTROY_DEPARTMENT = "destroy_department"
-_SECONDS = 60
 
 
 class DepartmentRemoval:
@@ -43,19 +44,21 @@ class DepartmentRemoval:
 class DepartmentRemover:
     """Asks for the removal and waits for its end."""
 
-    def __init__(self, engine: OperationEngine, host_id: str) -> None:
+    def __init__(self, database: Database, engine: OperationEngine, host_id: str) -> None:
+        self._database = database
         self._engine = engine
         self._host_id = host_id
 
-    async def __call__(self, principal: Principal, department: rows.Department) -> None:
-        """Raises OperationFailed that says why, when the department stays."""
+    async def __call__(self, principal: Principal, department: DepartmentView) -> None:
+        """Raises OperationFailed that says why, when the department stays, or Unavailable while it takes too long."""
         new = NewOperation(
             kind=DESTROY_DEPARTMENT,
             host_id=self._host_id,
-            department_id=department.id,
+            department_id=department.row.id,
             requested_by_id=principal.user_id,
         )
-        operation = await self._engine.request(new)
-        ended = await self._engine.wait(operation.id, _SECONDS)
-        if failure := self._engine.failure_of(ended):
-            raise OperationFailed(failure)
+        async with self._database.tx() as tx:
+            operation = await self._engine.submit(tx, new)
+            await idempotency.settle(tx, idempotency.awaited(operation.id, department.kept()))
+        await self._engine.enqueue(operation)
+        await self._engine.succeeded(operation.id)
