@@ -99,7 +99,7 @@ class DepartmentService:
         when it stays, or Unavailable while it takes too long."""
         view = await self._required(principal, department_id)
         if view.total_machines:
-            raise Conflict("Cannot delete department with machines", remedy="Move or destroy its machines first")
+            raise with_machines()
         await self._remove(principal, view)
         return view
 
@@ -115,6 +115,11 @@ class DepartmentService:
         counts = await departments.count_machines(self._database, [row.id], _owner(principal))
         machines = counts.get(row.id, 0)
         return DepartmentView(row, machines) if principal.is_admin or machines else None
+
+
+def with_machines() -> Conflict:
+    """Why a department stays."""
+    return Conflict("Cannot delete department with machines", remedy="Move or destroy its machines first")
 
 
 def _owner(principal: Principal) -> str | None:
