@@ -34,13 +34,12 @@ InfinibayError                     INTERNAL_SERVER_ERROR
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 
 class InfinibayError(Exception):
     """Something went wrong inside infinibay."""
 
-    code: ClassVar[str] = "INTERNAL_SERVER_ERROR"
+    code: str = "INTERNAL_SERVER_ERROR"
 
     def __init__(self, message: str | None = None, *, remedy: str | None = None) -> None:
         self.message = message or (type(self).__doc__ or "").strip()

@@ -82,7 +82,7 @@ def build_services(
         machines=machines,
         applications=ApplicationService(database),
         scripts=ScriptService(database),
-        departments=DepartmentService(database, DepartmentRemover(engine, base.host.id)),
+        departments=DepartmentService(database, DepartmentRemover(database, engine, base.host.id)),
         templates=TemplateService(database),
         template_categories=TemplateCategoryService(database),
         installations=InstallationService(database, parts.recorder, Reports(database)),

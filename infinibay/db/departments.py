@@ -45,6 +45,12 @@ async def rename(db: Database, department_id: str, name: str, name_key: str) -> 
     return await db.department.update(where={"id": department_id}, data={"name": name, "nameKey": name_key})
 
 
+async def lock(tx: Database, department_id: str) -> rows.Department | None:
+    """The department, which gets no new machine until the transaction ends."""
+    await tx.query_raw("SELECT 1 FROM departments WHERE id = $1::uuid FOR UPDATE", department_id)
+    return await find(tx, department_id)
+
+
 async def delete(db: Database, department_id: str) -> bool:
     """False when it was gone already. The database refuses while a machine belongs to it."""
     return await db.department.delete_many(where={"id": department_id}) > 0

@@ -30,8 +30,13 @@ async def find(db: Database, user_id: str, key: str) -> rows.IdempotencyKey | No
 
 
 async def settle(db: Database, user_id: str, key: str, outcome: Mapping[str, Any]) -> None:
-    """Keeps the answer."""
-    await db.idempotencykey.update_many(where={"userId": user_id, "key": key}, data={"outcome": Json(dict(outcome))})
+    """Keeps the answer; the first one that is kept stays."""
+    await db.execute_raw(
+        "UPDATE idempotency_keys SET outcome = $3::jsonb WHERE user_id = $1::uuid AND key = $2 AND outcome IS NULL",
+        user_id,
+        key,
+        Json(dict(outcome)),
+    )
 
 
 async def release(db: Database, user_id: str, key: str) -> None:

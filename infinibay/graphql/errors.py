@@ -20,6 +20,7 @@ from infinibay import metrics
 from infinibay.errors import BadUserInput, Conflict, HypervisorError, InfinibayError, UniqueViolation
 from infinibay.graphql.echoes import without_texts, without_values
 from infinibay.log import get_logger
+from infinibay.operations.api import OperationFailed
 
 log = get_logger(__name__)
 
@@ -29,6 +30,8 @@ _REQUESTS: dict[type, str] = {
     CannotGetOperationTypeError: "OPERATION_RESOLUTION_FAILURE",
     MissingQueryError: "BAD_REQUEST",
 }
+# What these say is written for people, whatever their code.
+_OUTSPOKEN = (HypervisorError, OperationFailed)
 _MASKED = "Something went wrong inside the server"
 
 
@@ -115,7 +118,7 @@ def _cause(error: GraphQLError) -> Exception | None:
 
 def explained(error: InfinibayError) -> tuple[str, dict[str, Any]]:
     """The message and extensions of an error of ours, as a client may see them."""
-    if error.code == INTERNAL and not isinstance(error, HypervisorError):
+    if error.code == INTERNAL and not isinstance(error, _OUTSPOKEN):
         return masked(error)
     extensions: dict[str, Any] = {"code": error.code}
     if error.code == INTERNAL:

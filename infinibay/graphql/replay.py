@@ -1,7 +1,7 @@
 """The answers of mutations as they are kept under an idempotency key, and made again from it.
 
-Machines, operations, users, applications, scripts, templates, categories, images and media are kept by id and shown as
-they are now; everything else is small and kept whole.
+Machines, operations, departments, users, applications, scripts, templates, categories, images and media are kept by id
+and shown as they are now, a verb by its operation, which is then waited for; everything else is small and kept whole.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from infinibay.graphql.images.types import Image
 from infinibay.graphql.isos.types import ISO
 from infinibay.graphql.machines.types import CommandExecutionResponseType, Machine
 from infinibay.graphql.operations.types import Operation
-from infinibay.graphql.scalars import DateTimeISO, print_moment, read_moment
 from infinibay.graphql.scripts.types import ScriptResponseType
 from infinibay.graphql.templates.types import MachineTemplateCategoryType, MachineTemplateType
+from infinibay.services.departments import DepartmentView
 from infinibay.services.scripts.service import ScriptAnswer
 
 _BY_ID: dict[type, str] = {
     Machine: "machine",
     Operation: "operation",
+    DepartmentType: "department",
     UserType: "user",
     ApplicationType: "application",
     MachineTemplateType: "template",
@@ -44,6 +45,7 @@ def frozen(result: object) -> dict[str, Any]:
         case (
             Machine()
             | Operation()
+            | DepartmentType()
             | UserType()
             | ApplicationType()
             | MachineTemplateType()
@@ -55,8 +57,6 @@ def frozen(result: object) -> dict[str, Any]:
         case ScriptResponseType():
             script_id = str(result.script.id) if result.script else None
             return {"script": {"success": result.success, "message": result.message, "id": script_id}}
-        case DepartmentType():
-            return {"department": {**strawberry.asdict(result), "created_at": print_moment(result.created_at)}}
         case SuccessType():
             return {"success": strawberry.asdict(result)}
         case CommandExecutionResponseType():
@@ -68,15 +68,15 @@ def frozen(result: object) -> dict[str, Any]:
 
 
 async def thawed(context: Context, outcome: dict[str, Any]) -> object:
-    """The answer that `frozen` took. NotFound when what is kept by id is gone meanwhile."""
+    """The answer that `frozen` took, or that a service settled. NotFound when what is kept by id is gone meanwhile."""
     ((kind, kept),) = outcome.items()
+    if kind in _SHOWN:
+        return await _as_it_is(context, kind, kept)
+    if kind in _MADE_AGAIN:
+        return await _MADE_AGAIN[kind](context, kept)
     match kind:
-        case _ if kind in _SHOWN:
-            return await _as_it_is(context, kind, kept)
-        case "department":
-            return DepartmentType(**{**kept, "created_at": DateTimeISO(read_moment(kept["created_at"]))})
-        case "script":
-            return await _script_answer(context, kept)
+        case "goneDepartment":
+            return DepartmentType.from_result(DepartmentView.from_kept(kept))
         case "success":
             return SuccessType(**kept)
         case "command":
@@ -92,6 +92,15 @@ async def _as_it_is(context: Context, kind: str, kept: str) -> object:
     return shown
 
 
+async def _awaited(context: Context, kept: dict[str, Any]) -> object:
+    await context.services.operations.succeeded(kept["operation"])
+    return await thawed(context, kept["answer"])
+
+
+async def _verb(context: Context, kept: str) -> SuccessType:
+    return SuccessType.from_result(await context.services.machines.outcome_of(kept))
+
+
 async def _machine(context: Context, kept: str) -> object | None:
     machine = await context.services.machines.find(context.caller, kept)
     return Machine.from_row(machine, context.graphic_host) if machine else None
@@ -100,6 +109,11 @@ async def _machine(context: Context, kept: str) -> object | None:
 async def _operation(context: Context, kept: str) -> object | None:
     operation = await context.services.operations.find(context.caller, kept)
     return Operation.from_row(operation) if operation else None
+
+
+async def _department(context: Context, kept: str) -> object | None:
+    department = await context.services.departments.find(context.caller, kept)
+    return DepartmentType.from_result(department) if department else None
 
 
 async def _user(context: Context, kept: str) -> object | None:
@@ -141,10 +155,16 @@ async def _iso(context: Context, kept: str) -> object | None:
 _SHOWN: dict[str, Callable[[Context, str], Awaitable[object | None]]] = {
     "machine": _machine,
     "operation": _operation,
+    "department": _department,
     "user": _user,
     "application": _application,
     "template": _template,
     "category": _category,
     "image": _image,
     "iso": _iso,
+}
+_MADE_AGAIN: dict[str, Callable[[Context, Any], Awaitable[object]]] = {
+    "awaited": _awaited,
+    "verb": _verb,
+    "script": _script_answer,
 }

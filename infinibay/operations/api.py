@@ -80,6 +80,7 @@ class OperationFailed(InfinibayError):
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message, remedy=failure.remedy)
+        self.code = failure.code
         self.failure = failure
 
 

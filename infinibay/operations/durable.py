@@ -23,7 +23,7 @@ from infinibay.errors import DatabaseUnavailable
 from infinibay.operations.serializer import JsonSerializer
 
 # Raise it whenever steps are added, removed, renamed or reordered within `run_operation`.
-APPLICATION_VERSION = "2"
+APPLICATION_VERSION = "3"
 SCHEMA = "dbos"
 WORKFLOW = "run_operation"
 _FIRST, _ORDINARY = 1, 2

@@ -11,12 +11,12 @@ from uuid import uuid4
 from infinibay.db import operations as queries
 from infinibay.db.client import Database
 from infinibay.db.rows import Event, Operation
-from infinibay.errors import DatabaseUnavailable, InfinibayError, MachineBusy, NotFound
+from infinibay.errors import DatabaseUnavailable, InfinibayError, MachineBusy, NotFound, Unavailable
 from infinibay.events.feed import Feed
 from infinibay.log import get_logger
 from infinibay.operations import failures
 from infinibay.operations.admission import Join, Refuse, admit
-from infinibay.operations.api import Failure, FaultPoints, NewOperation, OperationKind
+from infinibay.operations.api import Failure, FaultPoints, NewOperation, OperationFailed, OperationKind
 from infinibay.operations.context import stored
 from infinibay.operations.durable import APPLICATION_VERSION, DurableQueue
 from infinibay.operations.takeover import partition_of
@@ -24,6 +24,7 @@ from infinibay.operations.worker import OperationWorker
 
 log = get_logger(__name__)
 Role = Literal["api", "worker", "all"]
+_ANSWER_SECONDS = 60
 
 
 class OperationEngine:
@@ -157,11 +158,12 @@ class OperationEngine:
         await self.enqueue(row)
         return row
 
-    async def request_cancel(self, operation_id: str) -> Operation:
-        """Asks for the operation's end: it compensates before its next step. No effect on one that has ended, or that
-        compensates already. Raises NotFound."""
-        await queries.request_cancel(self._database, operation_id)
-        return await self._found(operation_id)
+    async def request_cancel(self, operation_id: str, tx: Database | None = None) -> Operation:
+        """Asks for the operation's end, if wanted in the caller's transaction: it compensates before its next step. No
+        effect on one that has ended, or that compensates already. Raises NotFound."""
+        database = self._database if tx is None else tx
+        await queries.request_cancel(database, operation_id)
+        return await _found(database, operation_id)
 
     async def wait(self, operation_id: str, seconds: float) -> Operation:
         """The operation when it has ended, or as it is after `seconds`; an absent database is waited for. Raises
@@ -169,11 +171,20 @@ class OperationEngine:
         try:
             async with asyncio.timeout(seconds):
                 with self._feed.reading(operation_id) as reader:
-                    while (row := await stored(lambda: self._found(operation_id))).endedAt is None:
+                    while (row := await stored(lambda: _found(self._database, operation_id))).endedAt is None:
                         await reader.news()
                     return row
         except TimeoutError:
-            return await self._found(operation_id)
+            return await _found(self._database, operation_id)
+
+    async def succeeded(self, operation_id: str) -> None:
+        """Returns when the operation has succeeded. Raises OperationFailed that says why it did not, or after a minute
+        Unavailable that names it."""
+        ended = await self.wait(operation_id, _ANSWER_SECONDS)
+        if ended.endedAt is None:
+            raise Unavailable(f"Still in progress: operation {ended.id}")
+        if failure := self.failure_of(ended):
+            raise OperationFailed(failure)
 
     async def latest(self, machine_id: str, kind: str | None = None) -> Operation | None:
         """The newest operation of a machine, if wanted of one kind."""
@@ -184,11 +195,12 @@ class OperationEngine:
         """Why it ended, with the lines of its log; None without a failure."""
         return failures.failure_of(row)
 
-    async def _found(self, operation_id: str) -> Operation:
-        row = await queries.find(self._database, operation_id)
-        if row is None:
-            raise NotFound("Operation not found")
-        return row
+
+async def _found(database: Database, operation_id: str) -> Operation:
+    row = await queries.find(database, operation_id)
+    if row is None:
+        raise NotFound("Operation not found")
+    return row
 
 
 def _spoken(kind: str) -> str:

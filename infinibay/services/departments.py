@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from infinibay.core import naming, sizing
@@ -11,8 +11,7 @@ from infinibay.core.identifiers import canonical
 from infinibay.db import departments, events, rows
 from infinibay.db.client import Database
 from infinibay.errors import BadUserInput, Conflict, FieldProblem, NotFound, UniqueViolation
-
-RemoveDepartment = Callable[[Principal, rows.Department], Awaitable[None]]
+from infinibay.services import idempotency
 
 
 @dataclass(frozen=True)
@@ -21,6 +20,18 @@ class DepartmentView:
 
     row: rows.Department
     total_machines: int
+
+    def kept(self) -> dict[str, object]:
+        """What is answered under an idempotency key once it is gone."""
+        return {"goneDepartment": self.row.model_dump(mode="json", exclude_none=True)}
+
+    @classmethod
+    def from_kept(cls, kept: Mapping[str, object]) -> DepartmentView:
+        """The department that `kept` took."""
+        return cls(rows.Department.model_validate(kept), 0)
+
+
+RemoveDepartment = Callable[[Principal, DepartmentView], Awaitable[None]]
 
 
 class DepartmentService:
@@ -52,6 +63,7 @@ class DepartmentService:
         try:
             async with self._database.tx() as tx:
                 row = await departments.create(tx, trimmed, naming.name_key(trimmed))
+                await idempotency.settle(tx, {"department": row.id})
                 await events.append(
                     tx,
                     kind="department.created",
@@ -71,6 +83,7 @@ class DepartmentService:
                 row = await departments.rename(tx, view.row.id, trimmed, naming.name_key(trimmed))
                 if row is None:
                     raise NotFound("Department not found")
+                await idempotency.settle(tx, {"department": row.id})
                 await events.append(
                     tx,
                     kind="department.updated",
@@ -82,11 +95,12 @@ class DepartmentService:
         return DepartmentView(row, view.total_machines)
 
     async def destroy(self, principal: Principal, department_id: str) -> DepartmentView:
-        """Removes a department without machines and returns what it was. Raises NotFound, or Conflict."""
+        """Removes a department without machines and returns what it was. Raises NotFound, Conflict, OperationFailed
+        when it stays, or Unavailable while it takes too long."""
         view = await self._required(principal, department_id)
         if view.total_machines:
-            raise Conflict("Cannot delete department with machines", remedy="Move or destroy its machines first")
-        await self._remove(principal, view.row)
+            raise with_machines()
+        await self._remove(principal, view)
         return view
 
     async def _required(self, principal: Principal, department_id: str) -> DepartmentView:
@@ -101,6 +115,11 @@ class DepartmentService:
         counts = await departments.count_machines(self._database, [row.id], _owner(principal))
         machines = counts.get(row.id, 0)
         return DepartmentView(row, machines) if principal.is_admin or machines else None
+
+
+def with_machines() -> Conflict:
+    """Why a department stays."""
+    return Conflict("Cannot delete department with machines", remedy="Move or destroy its machines first")
 
 
 def _owner(principal: Principal) -> str | None:

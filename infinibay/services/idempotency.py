@@ -47,6 +47,11 @@ async def settle(tx: Database, outcome: Mapping[str, Any]) -> None:
         await idempotency.settle(tx, claim.user_id, claim.key, outcome)
 
 
+def awaited(operation_id: str, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """The outcome of a call that waits for an operation: `answer`, once that has succeeded."""
+    return {"awaited": {"operation": operation_id, "answer": dict(answer)}}
+
+
 class IdempotencyService:
     """Keys are 1 to 100 characters, unique per user, and kept for 24 hours.
 
@@ -72,7 +77,7 @@ class IdempotencyService:
         """The call's outcome (JSON), or the kept one of the first call with this key.
 
         Raises Conflict when the key was used with another input or its first call has not ended; a call that raises
-        keeps nothing, so it may be tried again.
+        before it settled keeps nothing, so it may be tried again.
         """
         if key is None:
             return await call()

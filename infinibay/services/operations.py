@@ -14,7 +14,7 @@ from infinibay.events.feed import Feed
 from infinibay.operations.api import Failure
 from infinibay.operations.context import stored
 from infinibay.operations.engine import OperationEngine
-from infinibay.services import cursors
+from infinibay.services import cursors, idempotency
 from infinibay.services.machines.records import DOMAIN_GONE
 
 
@@ -74,7 +74,14 @@ class OperationsService:
             raise NotFound("Operation not found")
         if operation.endedAt is not None:
             raise Conflict("The operation has ended already")
-        return await self._engine.request_cancel(operation.id)
+        async with self._database.tx() as tx:
+            await idempotency.settle(tx, {"operation": operation.id})
+            return await self._engine.request_cancel(operation.id, tx)
+
+    async def succeeded(self, operation_id: str) -> None:
+        """Returns when the operation of an earlier call has succeeded. Raises OperationFailed, or Unavailable while it
+        takes too long."""
+        await self._engine.succeeded(operation_id)
 
     async def watch(self, principal: Principal, operation_id: str) -> AsyncGenerator[rows.Operation]:
         """The operation as it is, then whenever it has changed, until it has ended. Raises NotFound for one that is

@@ -13,6 +13,8 @@ from tests.support.scale import count
 _PHASES = ("after", "before")
 _CREATE = ("media", "volume", "filters", "define", "start", "ended")
 _DESTROY = ("domain", "volume", "medium", "filters", "records", "ended")
+# The client does not know what became of its request, and sends it again.
+_KEY = ', idempotencyKey: "of {machine}"'
 
 
 async def test_what_is_killed_at_each_step_in_turn_goes_on(product: Product) -> None:
@@ -69,7 +71,7 @@ def _points(kind: str, steps: tuple[str, ...]) -> list[str]:
 
 async def _dies_removing(product: Product, machine_id: str) -> None:
     with pytest.raises(httpx.TransportError):
-        await product.verb("destroyMachine", machine_id)
+        await product.verb("destroyMachine", machine_id, _KEY.format(machine=machine_id))
     await product.died()
 
 
@@ -87,6 +89,8 @@ async def _is_removed(product: Product, machine_id: str) -> None:
         f'{{ operations(filter: {{machineId: "{machine_id}", kind: "destroy"}}) {{ items {{ id }} }} }}'
     )
     (removal,) = page["operations"]["items"]
+    told = await product.verb("destroyMachine", machine_id, _KEY.format(machine=machine_id))
+    assert told == {"success": True, "message": "Machine destroyed"}
     removed = await product.ended(removal["id"])
     assert (removed["state"], removed["failure"]) == ("SUCCEEDED", None)
     assert await product.machine(machine_id) is None

@@ -30,7 +30,7 @@ from infinibay.services.audit import AuditService
 from infinibay.services.auth import AuthService
 from infinibay.services.container import Services
 from infinibay.services.credentials import Credentials
-from infinibay.services.departments import DepartmentService
+from infinibay.services.departments import DepartmentService, DepartmentView
 from infinibay.services.events import EventsService
 from infinibay.services.figures import FiguresService
 from infinibay.services.idempotency import IdempotencyService
@@ -208,7 +208,7 @@ async def _join(api: Api, role: Role) -> None:
 def remove_department(database: Database) -> Any:
     """Removes the row alone, as there is no filter in these tests."""
 
-    async def remove(_principal: Principal, row: rows.Department) -> None:
-        await departments.delete(database, row.id)
+    async def remove(_principal: Principal, department: DepartmentView) -> None:
+        await departments.delete(database, department.row.id)
 
     return remove

@@ -18,19 +18,16 @@ from infinibay.errors import (
     Conflict,
     FieldProblem,
     NotFound,
-    Unavailable,
     UniqueViolation,
     UnusableMedium,
 )
-from infinibay.operations.api import NewOperation, OperationFailed
+from infinibay.operations.api import NewOperation
 from infinibay.operations.engine import OperationEngine
 from infinibay.services import idempotency
 from infinibay.services.image_volumes import tell
 from infinibay.services.images.making import ADD, CREATE, REMOVE
 from infinibay.services.machines.visible import visible_machine
 from infinibay.unattended.media import disk_image
-
-_REMOVAL_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -136,12 +133,9 @@ class ImageService:
                 ),
             )
             await images.set_operation(tx, image.id, operation.id)
+            await idempotency.settle(tx, idempotency.awaited(operation.id, {"value": True}))
         await self._engine.enqueue(operation)
-        ended = await self._engine.wait(operation.id, _REMOVAL_SECONDS)
-        if failure := self._engine.failure_of(ended):
-            raise OperationFailed(failure)
-        if ended.endedAt is None:
-            raise Unavailable(f"The image is still being removed: operation {ended.id}")
+        await self._engine.succeeded(operation.id)
 
     def _new(self, name: str, system: str, size_gb: int, source_machine_id: str | None = None) -> images.NewImage:
         image_id = str(uuid4())

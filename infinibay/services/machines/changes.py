@@ -11,13 +11,13 @@ from infinibay.core.identifiers import canonical
 from infinibay.db import departments, events, machines, rows, users
 from infinibay.db.client import Database
 from infinibay.errors import BadUserInput, Conflict, FieldProblem, NotFound, NotImplementedYet, UniqueViolation
-from infinibay.operations.api import NewOperation, OperationFailed, OperationKind, Step, StepContext
+from infinibay.operations.api import NewOperation, OperationKind, Step, StepContext
 from infinibay.operations.engine import OperationEngine
+from infinibay.services import idempotency
 from infinibay.services.machines.definition import Definition
 from infinibay.services.machines.visible import visible_machine
 
 MOVE = "move"
-_MOVE_SECONDS = 60
 
 
 class MachineChanges:
@@ -55,6 +55,7 @@ class MachineChanges:
             if locked is not None and locked.userId != user_id:
                 await machines.assign(tx, machine.id, user_id)
                 await self._tell_owners(tx, principal, locked, user_id)
+            await idempotency.settle(tx, {"machine": machine.id})
         return await self._found(principal, machine.id)
 
     async def _tell_owners(
@@ -105,7 +106,8 @@ class MachineChanges:
         raise NotImplementedYet("Changing a machine's hardware is not available yet")
 
     async def move(self, principal: Principal, machine_id: str, department_id: str) -> rows.Machine:
-        """Gives the machine to another department, whose filter its own then inherits."""
+        """Gives the machine to another department, whose filter its own then inherits. Raises NotFound, BadUserInput,
+        OperationFailed when it stays where it was, or Unavailable while it takes too long."""
         machine = await self._found(principal, machine_id)
         known_form = canonical(department_id)
         department = await departments.find(self._database, known_form) if known_form else None
@@ -118,10 +120,11 @@ class MachineChanges:
             requested_by_id=principal.user_id,
             input={"from": machine.departmentId, "to": department.id},
         )
-        operation = await self._engine.request(new)
-        ended = await self._engine.wait(operation.id, _MOVE_SECONDS)
-        if failure := self._engine.failure_of(ended):
-            raise OperationFailed(failure)
+        async with self._database.tx() as tx:
+            operation = await self._engine.submit(tx, new)
+            await idempotency.settle(tx, idempotency.awaited(operation.id, {"machine": machine.id}))
+        await self._engine.enqueue(operation)
+        await self._engine.succeeded(operation.id)
         return await self._found(principal, machine_id)
 
     async def _found(self, principal: Principal, machine_id: str) -> rows.Machine:
@@ -151,6 +154,7 @@ class MachineChanges:
                 owner_id=locked.userId,
                 actor_id=principal.user_id,
             )
+            await idempotency.settle(tx, {"machine": machine.id})
         return await self._found(principal, machine.id)
 
 

@@ -148,6 +148,7 @@ class CreateMachine:
             operation = await self._engine.submit(tx, self._operation(principal, machine.id, dict(earlier.input)))
             await installations.enter(tx, machine.id, "pending", phase=None, operation_id=operation.id)
             await change_status(tx, machine.id, MachineStatus.BUILDING, settle=True, operation_id=operation.id)
+            await idempotency.settle(tx, {"machine": machine.id})
         self._engine.hand_over(operation)
         row = await machines.find_with(self._database, machine.id, relations)
         if row is None:

@@ -19,9 +19,13 @@ class MachineFilters:
         """Defines both filters; libvirt does nothing where they are as they should be."""
         if not (await self._hypervisor.capabilities()).nwfilter:
             return
-        department = naming.department_filter(department_id)
-        await self._define(department, parent=None)
-        await self._define(naming.machine_filter(machine_id), parent=department)
+        await self.ensure_department(department_id)
+        await self._define(naming.machine_filter(machine_id), parent=naming.department_filter(department_id))
+
+    async def ensure_department(self, department_id: str) -> None:
+        """The department's alone."""
+        if (await self._hypervisor.capabilities()).nwfilter:
+            await self._define(naming.department_filter(department_id), parent=None)
 
     async def remove_machine(self, machine_id: str) -> None:
         await self._remove(naming.machine_filter(machine_id))

@@ -12,7 +12,7 @@ from infinibay.db.client import Database
 from infinibay.errors import InfinibayError, NotFound, NotImplementedYet
 from infinibay.operations.api import NewOperation
 from infinibay.operations.engine import OperationEngine
-from infinibay.services import cursors
+from infinibay.services import cursors, idempotency
 from infinibay.services.machines.changes import MachineChanges
 from infinibay.services.machines.create import Begun, CreateMachine
 from infinibay.services.machines.creation_steps import CREATE, DESTROY
@@ -139,10 +139,24 @@ class MachineService:
             behind=frozenset() if machine.status == rows.MachineStatus.building else frozenset({CREATE}),
         )
         try:
-            operation = await self._engine.request(new)
-            return _outcome(await self._engine.wait(operation.id, self._patience))
+            operation = await self._request(new)
         except InfinibayError as error:
             return Outcome(success=False, message=error.message)
+        return await self.outcome_of(operation.id)
+
+    async def outcome_of(self, operation_id: str) -> Outcome:
+        """Waits for the end of a verb's operation, and tells it as it was."""
+        try:
+            return _outcome(await self._engine.wait(operation_id, self._patience))
+        except InfinibayError as error:
+            return Outcome(success=False, message=error.message)
+
+    async def _request(self, new: NewOperation) -> rows.Operation:
+        async with self._database.tx() as tx:
+            operation = await self._engine.submit(tx, new)
+            await idempotency.settle(tx, {"verb": operation.id})
+        await self._engine.enqueue(operation)
+        return operation
 
     async def destroy(self, principal: Principal, machine_id: str) -> Outcome:
         return await self.verb(principal, machine_id, DESTROY)

@@ -9,8 +9,8 @@ import pytest
 from infinibay.db import operations as queries
 from infinibay.db.client import Database
 from infinibay.db.rows import OperationState
-from infinibay.errors import HypervisorUnavailable, InfinibayError, WrongState
-from infinibay.operations.api import OperationKind, Step, StepContext
+from infinibay.errors import HypervisorUnavailable, InfinibayError, Unavailable, WrongState
+from infinibay.operations.api import OperationFailed, OperationKind, Step, StepContext
 from tests.integration.operations.conftest import EngineMaker
 from tests.integration.operations.support import Gate, Journal, new, told
 from tests.support.wait import until
@@ -277,3 +277,27 @@ async def test_wait_gives_up_after_its_time(engine_of: EngineMaker, host_id: str
 
     assert waited.state == OperationState.RUNNING
     assert (await engine.wait(row.id, SECONDS)).state == OperationState.SUCCEEDED
+
+
+async def test_waiting_for_success_tells_why_there_is_none(
+    engine_of: EngineMaker, host_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, gate = Journal(), Gate()
+    error = WrongState("It is off.", remedy="Start it.")
+    engine = await engine_of(
+        journal.kind(journal.step("a")),
+        journal.kind(journal.step("a", error=error), name="bad"),
+        journal.kind(gate.step, name="held"),
+    )
+
+    await engine.succeeded((await engine.request(new("work", host_id))).id)
+    with pytest.raises(OperationFailed, match=r"It is off\.") as failed:
+        await engine.succeeded((await engine.request(new("bad", host_id))).id)
+    assert (failed.value.code, failed.value.remedy) == ("CONFLICT", "Start it.")
+
+    held = await engine.request(new("held", host_id))
+    monkeypatch.setattr("infinibay.operations.engine._ANSWER_SECONDS", 0.1)
+    with pytest.raises(Unavailable, match=f"Still in progress: operation {held.id}"):
+        await engine.succeeded(held.id)
+    gate.open()
+    await engine.wait(held.id, SECONDS)

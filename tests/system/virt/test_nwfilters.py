@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 
-from infinibay.errors import HypervisorRefused, ObjectExists, ObjectMissing
+from infinibay.core import naming
+from infinibay.errors import HypervisorRefused, ObjectExists, ObjectMissing, WrongState
 from infinibay.libvirtxml import reader
+from infinibay.services.machines.firewall import MachineFilters
 from infinibay.virt.hypervisor import LibvirtHypervisor
-from tests.support.domain_xml import new_uuid
+from tests.support.domain_xml import diskless_domain, new_uuid
 
 NAME = "v-sys-filter"
 
@@ -57,3 +60,26 @@ async def test_a_bad_filter_is_refused(hypervisor: LibvirtHypervisor, rules: str
     with pytest.raises(HypervisorRefused):
         await hypervisor.nwfilters.define(filter_xml(new_uuid(), rules))
     assert await hypervisor.nwfilters.find_xml(NAME) is None
+
+
+async def test_a_department_s_filter_stays_while_a_running_machine_s_names_it(hypervisor: LibvirtHypervisor) -> None:
+    filters, machine_id = MachineFilters(hypervisor), new_uuid()
+    department_id, other_id = new_uuid(), new_uuid()
+    named = f"<interface type='ethernet'><filterref filter='{naming.machine_filter(machine_id)}'/></interface>"
+    try:
+        await filters.ensure(machine_id, department_id)
+        await hypervisor.domains.define(diskless_domain("v-sys-filtered", machine_id, devices=named))
+        await hypervisor.domains.start(machine_id)
+        with pytest.raises(WrongState):
+            await filters.remove_department(department_id)
+        assert naming.department_filter(department_id) in await hypervisor.nwfilters.list_names()
+        await filters.ensure(machine_id, other_id)
+        await filters.remove_department(department_id)
+        assert naming.department_filter(department_id) not in await hypervisor.nwfilters.list_names()
+    finally:
+        with suppress(WrongState):
+            await hypervisor.domains.destroy(machine_id)
+        await hypervisor.domains.undefine(machine_id)
+        await filters.remove_machine(machine_id)
+        await filters.remove_department(department_id)
+        await filters.remove_department(other_id)
