@@ -45,6 +45,11 @@ async def rename(db: Database, department_id: str, name: str, name_key: str) -> 
     return await db.department.update(where={"id": department_id}, data={"name": name, "nameKey": name_key})
 
 
+async def hold(tx: Database, department_id: str) -> bool:
+    """Whether there is such a department; it then stays until the transaction ends."""
+    return bool(await tx.query_raw("SELECT 1 FROM departments WHERE id = $1::uuid FOR KEY SHARE", department_id))
+
+
 async def lock(tx: Database, department_id: str) -> rows.Department | None:
     """The department, which gets no new machine until the transaction ends."""
     await tx.query_raw("SELECT 1 FROM departments WHERE id = $1::uuid FOR UPDATE", department_id)

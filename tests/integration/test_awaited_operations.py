@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from infinibay.db import departments
 from infinibay.errors import HypervisorRefused
 from infinibay.operations import engine
 from infinibay.services.machines.definition import Definition
@@ -76,3 +77,38 @@ async def test_what_has_not_ended_is_no_success(product: Whole, monkeypatch: pyt
         ((operation_id,),) = await product.rows("SELECT id::text FROM operations ORDER BY created_at DESC LIMIT 1")
         assert shown == {"code": "UNAVAILABLE", "message": f"Still in progress: operation {operation_id}"}
     await product.settled()
+
+
+async def test_a_failed_move_goes_back_to_where_an_earlier_one_had_put_the_machine(
+    product: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine_id = (await product.machine())["id"]
+    earlier, later = await product.department(), await product.department()
+    await product.rows(_IN_THE_WAY, machine_id, None)
+    monkeypatch.setattr(engine, "_ANSWER_SECONDS", 0.1)
+    outcomes = iter([None, HypervisorRefused("No such rule"), None])
+
+    async def filters(*_: object) -> None:
+        if (outcome := next(outcomes)) is not None:
+            raise outcome
+
+    monkeypatch.setattr(Definition, "ensure_filters", filters)
+    for department_id in (earlier, later):
+        assert (await refusal(product, _MOVE, id=machine_id, to=department_id))["code"] == "UNAVAILABLE"
+    await product.settled()
+
+    found = await product.ask("query ($id: String!) { machine(id: $id) { departmentId } }", {"id": machine_id})
+    assert found == {"machine": {"departmentId": earlier}}
+
+
+async def test_a_move_to_a_department_that_is_gone_by_then_says_so(
+    product: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine_id, department_id = (await product.machine())["id"], await product.department()
+
+    async def gone(*_: object) -> bool:
+        return False
+
+    monkeypatch.setattr(departments, "hold", gone)
+    shown = await refusal(product, _MOVE, id=machine_id, to=department_id)
+    assert (shown["code"], shown["message"]) == ("CONFLICT", "The department was destroyed at the same moment")

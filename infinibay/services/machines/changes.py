@@ -8,7 +8,7 @@ from typing import Any
 from infinibay.core import naming, sizing
 from infinibay.core.access import Principal
 from infinibay.core.identifiers import canonical
-from infinibay.db import departments, events, machines, rows, users
+from infinibay.db import departments, events, machines, operations, rows, users
 from infinibay.db.client import Database
 from infinibay.errors import BadUserInput, Conflict, FieldProblem, NotFound, NotImplementedYet, UniqueViolation
 from infinibay.operations.api import NewOperation, OperationKind, Step, StepContext
@@ -18,6 +18,7 @@ from infinibay.services.machines.definition import Definition
 from infinibay.services.machines.visible import visible_machine
 
 MOVE = "move"
+_FROM = "from"
 
 
 class MachineChanges:
@@ -118,7 +119,7 @@ class MachineChanges:
             host_id=machine.hostId,
             machine_id=machine.id,
             requested_by_id=principal.user_id,
-            input={"from": machine.departmentId, "to": department.id},
+            input={"to": department.id},
         )
         async with self._database.tx() as tx:
             operation = await self._engine.submit(tx, new)
@@ -174,8 +175,12 @@ class MoveSteps:
         await self._write(context, str(context.input["to"]))
 
     async def _back(self, context: StepContext) -> None:
-        await self._write(context, str(context.input["from"]))
-        await self._filters(context)
+        """To where the move itself took it from, which moves that waited before it may have changed."""
+        operation = await operations.find(self._database, context.operation_id)
+        before = dict(operation.result).get(_FROM) if operation is not None else None
+        if before is not None:
+            await self._write(context, str(before))
+            await self._filters(context)
 
     async def _filters(self, context: StepContext) -> None:
         await self._definition.ensure_filters(str(context.machine_id))
@@ -185,7 +190,10 @@ class MoveSteps:
             machine = await machines.lock(tx, str(context.machine_id))
             if machine is None or machine.departmentId == department_id:
                 return
+            if not await departments.hold(tx, department_id):
+                raise Conflict("The department was destroyed at the same moment")
             await machines.move(tx, machine.id, department_id)
+            await operations.merge_result(tx, context.operation_id, {_FROM: machine.departmentId})
             await events.append(
                 tx,
                 kind="machine.updated",

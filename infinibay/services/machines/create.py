@@ -13,7 +13,18 @@ from uuid import uuid4
 from infinibay.core import naming
 from infinibay.core.access import Principal
 from infinibay.core.machine_status import MachineStatus
-from infinibay.db import applications, events, images, installations, isos, machines, rows, scripts, templates
+from infinibay.db import (
+    applications,
+    departments,
+    events,
+    images,
+    installations,
+    isos,
+    machines,
+    rows,
+    scripts,
+    templates,
+)
 from infinibay.db.client import Database
 from infinibay.errors import BadUserInput, Conflict, FieldProblem, NotFound, UniqueViolation, WrongState
 from infinibay.operations.api import NewOperation
@@ -219,6 +230,8 @@ def _installation(checked: Checked) -> machines.NewInstallation:
 
 async def _hold(tx: Database, checked: Checked) -> None:
     """What the machine refers to stays until the transaction ends; BadUserInput names what is gone by now."""
+    if checked.department_id is not None and not await departments.hold(tx, checked.department_id):
+        raise BadUserInput(FieldProblem("departmentId", "Department not found"))
     if checked.template_id is not None and not await templates.hold(tx, checked.template_id):
         raise BadUserInput(FieldProblem("templateId", "Machine template not found"))
     source = checked.source
