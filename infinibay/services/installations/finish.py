@@ -118,7 +118,7 @@ async def empty_drives(domains: Domains, machine_id: str) -> None:
     """
     for more in (True, True, False):
         domain = await domains.find(machine_id)
-        if domain is None or domain.state is DomainState.SHUTOFF:
+        if domain is None or domain.is_off:
             return
         try:
             for drive in reader.cdroms(await domains.xml(machine_id)):
