@@ -11,7 +11,7 @@ import pytest
 
 from infinibay.db import operations
 from infinibay.db.client import Database
-from infinibay.errors import HostFailure
+from infinibay.errors import HostFailure, HypervisorUnavailable, InfinibayError
 from infinibay.operations.api import NewOperation
 from infinibay.services.machines.creation_steps import CREATE, DESTROY
 from infinibay.virt.api import Hypervisor
@@ -52,10 +52,10 @@ async def running_machine(product: Whole) -> str:
 
 
 @contextmanager
-def fails(owner: Any, method: str) -> Iterator[None]:
+def fails(owner: Any, method: str, error: InfinibayError = _STUCK) -> Iterator[None]:
     """What is asked of this fails inside the block."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(owner, method, AsyncMock(side_effect=_STUCK))
+        patch.setattr(owner, method, AsyncMock(side_effect=error))
         yield
 
 
@@ -78,6 +78,21 @@ async def test_a_machine_that_could_not_be_stopped_goes_on(product: Whole) -> No
     assert await status(product, machine_id) == ("running", None)
     assert await verb(product, "suspend", machine_id) == {"success": True, "message": "Machine suspended"}
     assert (await verb(product, "destroyMachine", machine_id))["success"]
+
+
+async def test_a_hypervisor_that_is_away_for_too_long_changes_no_status(
+    product: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine_id = await running_machine(product)
+    worker: Any = product.services.machines._engine._worker
+    monkeypatch.setattr(worker._workflow._runner, "_patience", 0)
+
+    away = HypervisorUnavailable()
+    with fails(hypervisor(product).domains, "find", away):
+        assert await verb(product, "destroyMachine", machine_id) == {"success": False, "message": away.message}
+
+    assert await status(product, machine_id) == ("running", None)
+    assert (await verb(product, "powerOff", machine_id))["success"]
 
 
 async def test_a_removal_that_was_cancelled_in_time_takes_nothing(product: Whole) -> None:
