@@ -105,16 +105,15 @@ class PowerVerbs:
 
     async def _shutdown(self, context: StepContext) -> Result:
         """Asks the guest, waits, and pulls the plug only where the caller allows it."""
-        domain: DomainInfo | None = await self._domain(context)
-        if domain is not None and domain.is_off:
+        domain = await self._domain(context)
+        if domain.is_off:
             return {"message": _already_off(domain)}
-        if domain is not None and domain.state is DomainState.RUNNING:
-            domain = await self._asked_to_stop(context)
-        if domain is None or domain.state is DomainState.SHUTOFF:
+        found = await self._asked_to_stop(context) if domain.state is DomainState.RUNNING else domain
+        if found is None or found.state is DomainState.SHUTOFF:
             return {"message": "Machine powered off"}
-        if domain.died:
-            return {"message": _already_off(domain)}
-        obstacle, otherwise = _obstacle(domain)
+        if found.died:
+            return {"message": _already_off(found)}
+        obstacle, otherwise = _obstacle(found)
         if not context.input.get("force", True):
             raise WrongState(f"{obstacle}; {otherwise}")
         with suppress(WrongState):
