@@ -83,7 +83,7 @@ def machine_parts(base: Foundation) -> MachineParts:
         keep_failed=settings.infinibay_keep_failed,
     )
     power = PowerVerbs(hypervisor, definition, keeper, settings.infinibay_power_off_seconds)
-    finish = FinishSteps(database, hypervisor, media, secrets, keeper)
+    finish = FinishSteps(database, hypervisor, definition, media, secrets, keeper)
     generaliser = Generaliser(hypervisor, definition, volumes, base.machines_dir, settings.infinibay_first_boot_seconds)
     images = ImageSteps(database, hypervisor, volumes, definition, generaliser, settings.infinibay_iso_dir)
     sources = (creation, finish, images, power, MoveSteps(database, definition), DepartmentRemoval(database, filters))

@@ -12,6 +12,7 @@ from infinibay.host.resources import boot_id
 from infinibay.log import get_logger
 from infinibay.operations.api import NewOperation
 from infinibay.operations.engine import OperationEngine
+from infinibay.services.machines.records import undrivable
 from infinibay.services.machines.status import StatusKeeper
 from infinibay.services.readiness import HEARTBEAT_SECONDS
 
@@ -56,6 +57,9 @@ class HostWorker:
         if host is None or host.bootId == present:
             return
         for machine in await machines.autostarting(self._database, self._host_id):
+            if (refusal := undrivable(machine)) is not None:
+                log.warning("worker.autostart_refused", machine_id=machine.id, reason=refusal)
+                continue
             new = NewOperation(kind="power_on", host_id=self._host_id, machine_id=machine.id)
             try:
                 await self._engine.request(new)

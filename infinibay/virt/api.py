@@ -25,7 +25,8 @@ class DomainState(StrEnum):
 
 @dataclass(frozen=True)
 class DomainInfo:
-    """A domain as libvirt sees it. `broken` is true for a pause that nobody asked for (PAUSED/UNKNOWN: KVM failed).
+    """A domain as libvirt sees it. `broken` is true for a pause that nobody asked for (PAUSED/UNKNOWN: KVM failed),
+    `stalled` for one by a disk error, `died` for a crash that left no QEMU behind.
 
     One that is not `persistent` runs without a definition, and vanishes when it stops.
     """
@@ -36,6 +37,13 @@ class DomainInfo:
     broken: bool = False
     reason: str | None = None
     persistent: bool = True
+    stalled: bool = False
+    died: bool = False
+
+    @property
+    def is_off(self) -> bool:
+        """Whether it has no QEMU."""
+        return self.state is DomainState.SHUTOFF or self.died
 
 
 @dataclass(frozen=True)

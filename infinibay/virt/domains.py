@@ -201,6 +201,8 @@ class LibvirtDomains:
             broken=described.broken,
             reason=described.reason,
             persistent=persistent,
+            stalled=described.stalled,
+            died=described.died,
         )
         if info.broken and (failure := qemu_log.kvm_failure(self._log_of(domain, _LOG_LINES))):
             return replace(info, reason=failure)

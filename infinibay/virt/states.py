@@ -64,14 +64,22 @@ class Described:
 
     state: DomainState
     broken: bool
+    stalled: bool
+    died: bool
     reason: str | None
 
 
 def describe(state: int, reason: int) -> Described:
     """The meaning of libvirt's pair; a state from a newer libvirt counts as shut off."""
-    broken = (state, reason) == (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_UNKNOWN)
-    ours = DomainState.CRASHED if (state, reason) in _CRASHED_PAIRS else _STATES.get(state, DomainState.SHUTOFF)
-    return Described(ours, broken, _reason(state, reason, broken=broken))
+    pair = (state, reason)
+    broken = pair == (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_UNKNOWN)
+    return Described(
+        DomainState.CRASHED if pair in _CRASHED_PAIRS else _STATES.get(state, DomainState.SHUTOFF),
+        broken=broken,
+        stalled=pair == (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_IOERROR),
+        died=pair == (libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_CRASHED),
+        reason=_reason(state, reason, broken=broken),
+    )
 
 
 def _reason(state: int, reason: int, *, broken: bool) -> str | None:

@@ -223,6 +223,17 @@ async def test_a_retry_has_the_same_values(product: Whole) -> None:
     assert (after.applications, after.scripts) == (before.applications, before.scripts)
 
 
+@pytest.mark.parametrize("password", ["a\nb", "x" * 129, "x" * 600])
+async def test_a_retry_takes_no_password_that_a_creation_would_not(product: Whole, password: str) -> None:
+    made = await product.machine()
+    before = await product.state()
+    variables = {"id": made["id"], "password": password}
+    (error,) = (await product.post(_RETRY, variables, product.tokens["first"])).json()["errors"]
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert [problem["field"] for problem in error["extensions"]["fields"]] == ["password"]
+    assert await product.state() == before
+
+
 async def test_a_retry_without_the_values_is_refused(product: Whole) -> None:
     asking = await product.machine(
         applications=[{"applicationId": await an_application(product), "parameters": {"token": "t"}}]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,10 @@ def _replace_by_full_directory(disk: Path) -> Path:
     return file
 
 
+def _kill_qemu(domain_name: str) -> None:
+    os.kill(int(Path(f"/run/libvirt/qemu/{domain_name}.pid").read_text()), signal.SIGKILL)
+
+
 async def test_power_by_virsh_is_followed(product: Product, machine: str) -> None:
     for command, status in (("suspend", "paused"), ("resume", "running"), ("destroy", "stopped"), ("start", "running")):
         assert product.virsh(command, machine)
@@ -73,6 +79,29 @@ async def test_power_by_virsh_is_followed(product: Product, machine: str) -> Non
         ("stopped", None),
         ("running", None),
     ]
+
+
+async def test_what_was_paused_or_has_died_is_not_said_to_have_been_asked(product: Product, machine: str) -> None:
+    assert product.virsh("suspend", machine)
+    await status_becomes(product, machine, "paused")
+    assert await product.verb("powerOff", machine, ", force: false") == {
+        "success": False,
+        "message": "The guest is paused and can't power off; resume it first",
+    }
+    assert product.virsh("domstate", machine) == "paused"
+    cut = "The guest is paused and can't power off; its power was cut"
+    assert await product.verb("restartMachine", machine) == {"success": True, "message": f"{cut}. Machine running"}
+
+    _kill_qemu(product.virsh("domname", machine))
+    shown = await status_becomes(product, machine, "crashed")
+    assert shown["configuration"] is None
+    (_, reason) = (await _told(product, machine))[-1]
+    assert reason is not None
+    assert reason.endswith("shutting down, reason=crashed")
+    for verb, arguments in (("powerOff", ", force: false"), ("powerOff", ""), ("forcePowerOff", "")):
+        outcome = await product.verb(verb, machine, arguments)
+        assert outcome == {"success": True, "message": "Machine had crashed and is off"}
+    assert await product.verb("powerOn", machine) == {"success": True, "message": "Machine running"}
 
 
 async def test_domain_that_vanished_is_defined_again(product: Product, machine: str) -> None:

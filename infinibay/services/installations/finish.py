@@ -14,6 +14,7 @@ from infinibay.errors import HypervisorError, NotFound, WrongState
 from infinibay.libvirtxml import reader
 from infinibay.libvirtxml.installed import without_media
 from infinibay.operations.api import Failure, OperationKind, Step, StepContext
+from infinibay.services.machines.definition import Definition
 from infinibay.services.machines.design import DRIVERS_DRIVE, MEDIUM_DRIVE, SEED_DRIVE
 from infinibay.services.machines.installation_secrets import MachineSecrets
 from infinibay.services.machines.media import InstallationMedia
@@ -37,12 +38,14 @@ class FinishSteps:
         self,
         database: Database,
         hypervisor: Hypervisor,
+        definition: Definition,
         media: InstallationMedia,
         secrets: MachineSecrets,
         keeper: StatusKeeper,
     ) -> None:
         self._database = database
         self._hypervisor = hypervisor
+        self._definition = definition
         self._media = media
         self._secrets = secrets
         self._keeper = keeper
@@ -76,6 +79,7 @@ class FinishSteps:
     async def _start(self, context: StepContext) -> Result:
         if not _boots_disk(await self._row(context)):
             return {"message": "Installation media removed"}
+        await self._definition.prepare_start(_id(context))
         await bring_up(self._hypervisor.domains, _id(context))
         return {"message": "Machine runs from its disk"}
 
@@ -114,7 +118,7 @@ async def empty_drives(domains: Domains, machine_id: str) -> None:
     """
     for more in (True, True, False):
         domain = await domains.find(machine_id)
-        if domain is None or domain.state is DomainState.SHUTOFF:
+        if domain is None or domain.is_off:
             return
         try:
             for drive in reader.cdroms(await domains.xml(machine_id)):

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from uuid import uuid4
 
-from infinibay.core import naming
+from infinibay.core import naming, sizing
 from infinibay.core.access import Principal
 from infinibay.core.machine_status import MachineStatus
 from infinibay.db import (
@@ -170,6 +170,8 @@ class CreateMachine:
         """What was to be installed; None for a clone, which has its system already."""
         if "username" not in earlier.input:
             return None
+        if password is not None and (problems := sizing.password_problems(password)):
+            raise BadUserInput(*problems)
         username = str(earlier.input["username"])
         installation = await self._secrets.installation_for_retry(self._database, machine.id, username, password)
         await self._planner.check_kept(machine, installation)

@@ -11,6 +11,7 @@ from infinibay.db import installations, machines, rows
 from infinibay.db.client import Database
 from infinibay.errors import NotFound
 from infinibay.operations.api import Failure, OperationKind, Step, StepContext
+from infinibay.operations.failures import failure_from
 from infinibay.services.machines.cleanup import Cleanup
 from infinibay.services.machines.definition import Definition
 from infinibay.services.machines.disks import Disks
@@ -108,19 +109,30 @@ class CreationSteps:
         if failure is None:
             await self._installation_begins(machine_id, context.operation_id)
         elif self._keep_failed:
-            async with self._database.tx() as tx:
-                await self._secrets.creation_failed(tx, machine_id)
-                await installations.enter(tx, machine_id, "failed", phase=None, reason=failure.message)
-                await change_status(
-                    tx,
-                    machine_id,
-                    MachineStatus.FAILED,
-                    reason=failure.message,
-                    settle=True,
-                    operation_id=context.operation_id,
-                )
+            await self._keep(machine_id, failure.message, context.operation_id)
+        elif (obstacle := await self._rest_removed(context)) is not None:
+            await self._keep(machine_id, f"{HALF_DESTROYED}: {obstacle}", context.operation_id)
         else:
             await self._cleanup.remove_records(machine_id, context.operation_id)
+
+    async def _keep(self, machine_id: str, reason: str, operation_id: str) -> None:
+        async with self._database.tx() as tx:
+            await self._secrets.creation_failed(tx, machine_id)
+            await installations.enter(tx, machine_id, "failed", phase=None, reason=reason)
+            await change_status(
+                tx, machine_id, MachineStatus.FAILED, reason=reason, settle=True, operation_id=operation_id
+            )
+
+    async def _rest_removed(self, context: StepContext) -> str | None:
+        """Removes what the rollback could not; says what is in the way where that fails again."""
+        try:
+            await self._remove_domain(context)
+            await self._remove_volumes(context)
+            await self._remove_directory(context)
+            await self._remove_filters(context)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the row must stay so that destroyMachine can go on
+            return failure_from(error, None).message
+        return None
 
     async def _installation_begins(self, machine_id: str, operation_id: str) -> None:
         """From here on the keeper of installations waits for the installer; by hand nobody needs the secrets."""
@@ -131,8 +143,12 @@ class CreationSteps:
             await installations.enter(tx, machine_id, "installing", phase=Phase.BOOTING, operation_id=operation_id)
 
     async def _destroyed(self, context: StepContext, failure: Failure | None) -> None:
-        """A removal that stopped half-way leaves a failed machine that says what is left; it can be destroyed again."""
+        """A removal that stopped half-way leaves a failed machine that says what is left; it can be destroyed again.
+        One that took nothing but the domain leaves a machine that goes on, or that powerOn defines again."""
         if failure is None:
+            return
+        if failure.step in (None, "domain"):
+            await self._keeper.observe(_id(context), context.operation_id)
             return
         async with self._database.tx() as tx:
             await change_status(

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from infinibay.errors import ObjectMissing, OperationCancelled, WrongState
+from infinibay.errors import HostFailure, ObjectMissing, OperationCancelled, WrongState
 from infinibay.operations.api import Failure, OperationKind, Step, StepContext
 from infinibay.services.machines.definition import Definition
 from infinibay.services.machines.starting import bring_up
@@ -20,7 +20,9 @@ from infinibay.virt.api import DomainChanged, DomainInfo, DomainState, Hyperviso
 Result = Mapping[str, Any]
 _LOOK_SECONDS = 1.0
 _ASK_AGAIN_SECONDS = 5.0
-_CUT = "The guest did not power off in time; its power was cut"
+# A full disk stops a guest again within milliseconds; a slow host gets a little longer.
+_STALL_SECONDS = 2.0
+_CUT = "; its power was cut"
 
 
 class PowerVerbs:
@@ -83,39 +85,57 @@ class PowerVerbs:
                 await self._hypervisor.domains.destroy(machine_id)
         elif domain.state is DomainState.PAUSED:
             with suppress(WrongState):
-                await self._hypervisor.domains.resume(machine_id)
+                await self._let_go_on(domain)
         await bring_up(self._hypervisor.domains, machine_id)
         return {"message": "Machine running"}
 
+    async def _let_go_on(self, domain: DomainInfo) -> None:
+        """HostFailure with the pause's reason when a disk error stops the guest again at once."""
+        now = asyncio.get_running_loop().time
+        async with self._hypervisor.events() as stream:
+            await self._hypervisor.domains.resume(domain.uuid)
+            deadline = now() + (_STALL_SECONDS if domain.stalled else 0)
+            while True:
+                found, left = await self._hypervisor.domains.find(domain.uuid), deadline - now()
+                if found is not None and found.stalled:
+                    raise HostFailure(f"The guest can't go on: {found.reason}")
+                if left <= 0:
+                    return
+                await _something_about(stream, domain.uuid, left)
+
     async def _shutdown(self, context: StepContext) -> Result:
         """Asks the guest, waits, and pulls the plug only where the caller allows it."""
-        machine_id = _machine(context)
         domain = await self._domain(context)
-        if domain.state is DomainState.SHUTOFF:
-            return {"message": "Machine is already powered off"}
-        if domain.state is DomainState.RUNNING and not domain.broken and await self._stops(context):
+        if domain.is_off:
+            return {"message": _already_off(domain)}
+        found = await self._asked_to_stop(context) if domain.state is DomainState.RUNNING else domain
+        if found is None or found.state is DomainState.SHUTOFF:
             return {"message": "Machine powered off"}
+        if found.died:
+            return {"message": _already_off(found)}
+        obstacle, otherwise = _obstacle(found)
         if not context.input.get("force", True):
-            raise WrongState("The guest did not power off in time; it runs on")
+            raise WrongState(f"{obstacle}; {otherwise}")
         with suppress(WrongState):
-            await self._hypervisor.domains.destroy(machine_id)
-        return {"message": _CUT}
+            await self._hypervisor.domains.destroy(domain.uuid)
+        return {"message": f"{obstacle}{_CUT}"}
 
     async def _shut_down_first(self, context: StepContext) -> Result | None:
         """The same before a start, whose message is the one that counts; only a cut is told with it."""
-        told = await self._shutdown(context)
-        return {"before": _CUT} if told["message"] == _CUT else None
+        told = (await self._shutdown(context))["message"]
+        return {"before": told} if told.endswith(_CUT) else None
 
-    async def _stops(self, context: StepContext) -> bool:
-        """Asks the guest until the domain is off; false when the time is over. OperationCancelled when somebody asked
-        for that. A guest that just boots does not hear the first request, so it is asked again."""
+    async def _asked_to_stop(self, context: StepContext) -> DomainInfo | None:
+        """Asks the guest until it is off or has crashed, or the time is over; the domain as it is then, None when it
+        vanished. OperationCancelled when somebody asked for that. A guest that just boots does not hear the first
+        request, so it is asked again."""
         machine_id, now = _machine(context), asyncio.get_running_loop().time
         deadline, next_request = now() + self._power_off_seconds, now()
         async with self._hypervisor.events() as stream:
-            while (left := deadline - now()) > 0:
-                domain = await self._hypervisor.domains.find(machine_id)
-                if domain is None or domain.state in (DomainState.SHUTOFF, DomainState.CRASHED):
-                    return True
+            while True:
+                domain, left = await self._hypervisor.domains.find(machine_id), deadline - now()
+                if left <= 0 or domain is None or domain.state in (DomainState.SHUTOFF, DomainState.CRASHED):
+                    return domain
                 if await context.cancelled():
                     raise OperationCancelled
                 if now() >= next_request:
@@ -123,13 +143,12 @@ class PowerVerbs:
                         await self._hypervisor.domains.shutdown(machine_id)
                     next_request = now() + _ASK_AGAIN_SECONDS
                 await _something_about(stream, machine_id, min(left, _LOOK_SECONDS))
-        return False
 
     async def _force_off(self, context: StepContext) -> Result:
         machine_id = _machine(context)
         domain = await self._hypervisor.domains.find(machine_id)
-        if domain is None or domain.state is DomainState.SHUTOFF:
-            return {"message": "Machine is already powered off"}
+        if domain is None or domain.is_off:
+            return {"message": _already_off(domain)}
         with suppress(WrongState):
             await self._hypervisor.domains.destroy(machine_id)
         return {"message": "Machine forcefully powered off"}
@@ -149,7 +168,7 @@ class PowerVerbs:
             return {"message": "Machine is already running"}
         if domain.state is not DomainState.PAUSED or domain.broken:
             raise WrongState("Machine must be suspended to be resumed")
-        await self._hypervisor.domains.resume(_machine(context))
+        await self._let_go_on(domain)
         return {"message": "Machine resumed"}
 
     async def _reset(self, context: StepContext) -> Result:
@@ -175,6 +194,21 @@ class PowerVerbs:
                     return {"message": "Machine rebooted"}
         await self._hypervisor.domains.reset(machine_id)
         return {"message": "The guest did not restart in time; it was reset"}
+
+
+def _already_off(domain: DomainInfo | None) -> str:
+    return "Machine had crashed and is off" if domain is not None and domain.died else "Machine is already powered off"
+
+
+def _obstacle(domain: DomainInfo) -> tuple[str, str]:
+    """Why the guest has not powered off, and what that means where its power must not be cut."""
+    match domain.state:
+        case DomainState.CRASHED:
+            return "The guest has crashed", "only forcePowerOff ends it"
+        case DomainState.PAUSED:
+            return "The guest is paused and can't power off", "resume it first"
+        case _:
+            return "The guest did not power off in time", "it runs on"
 
 
 def _machine(context: StepContext) -> str:

@@ -18,6 +18,17 @@ def is_held(machine: rows.Machine) -> bool:
     return MachineStatus(machine.status) in OWNED_BY_OPERATIONS and not is_gone
 
 
+def undrivable(machine: rows.Machine) -> str | None:
+    """Why nothing but destroyMachine or retryMachine may be done: no domain is left where a creation failed, and none
+    shall come back where a removal stopped half-way."""
+    reason = machine.statusReason or ""
+    if machine.status != rows.MachineStatus.failed or reason.startswith(DOMAIN_GONE):
+        return None
+    if reason.startswith(HALF_DESTROYED):
+        return "The machine is not wholly destroyed: destroy it again"
+    return "The machine's creation failed: retry it or destroy it"
+
+
 async def change_status(
     tx: Database,
     machine_id: str,

@@ -17,7 +17,7 @@ from infinibay.services.machines.changes import MachineChanges
 from infinibay.services.machines.create import Begun, CreateMachine
 from infinibay.services.machines.creation_steps import CREATE, DESTROY
 from infinibay.services.machines.installation_secrets import MachineSecrets
-from infinibay.services.machines.records import DOMAIN_GONE, HALF_DESTROYED
+from infinibay.services.machines.records import undrivable
 from infinibay.services.machines.requests import (
     CreateMachineRequest,
     GraphicsLink,
@@ -127,7 +127,7 @@ class MachineService:
         machine = await visible_machine(self._database, principal, machine_id)
         if machine is None:
             return _NOT_FOUND
-        if refusal := _refusal(machine, kind):
+        if kind != DESTROY and (refusal := undrivable(machine)):
             return Outcome(success=False, message=refusal)
         new = NewOperation(
             kind=kind,
@@ -176,16 +176,6 @@ class MachineService:
         if await visible_machine(self._database, principal, machine_id) is None:
             raise NotFound("Machine not found")
         raise NotImplementedYet("Running commands in the guest is not available yet")
-
-
-def _refusal(machine: rows.Machine, kind: str) -> str | None:
-    """A machine whose creation failed, or whose removal stopped half-way, has no domain to drive."""
-    reason = machine.statusReason or ""
-    if machine.status != rows.MachineStatus.failed or reason.startswith(DOMAIN_GONE) or kind == DESTROY:
-        return None
-    if reason.startswith(HALF_DESTROYED):
-        return "The machine is not wholly destroyed: destroy it again"
-    return "The machine's creation failed: retry it or destroy it"
 
 
 def _outcome(operation: rows.Operation) -> Outcome:

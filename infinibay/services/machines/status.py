@@ -12,6 +12,7 @@ from infinibay.errors import HypervisorError, Unavailable
 from infinibay.libvirtxml import reader
 from infinibay.log import get_logger
 from infinibay.services.machines.records import DOMAIN_GONE, change_status, is_held
+from infinibay.virt import qemu_log
 from infinibay.virt.api import ConnectionChanged, DomainInfo, DomainState, Hypervisor
 
 log = get_logger(__name__)
@@ -24,6 +25,8 @@ _STATUS = {
 }
 _UNDEFINED = "The domain is no longer defined and vanishes when it stops; powerOn defines it again"
 _RETRY_SECONDS = 1.0
+# A start alone takes about a hundred: libvirt writes down the whole command line.
+_LOG_LINES = 400
 
 
 class StatusKeeper:
@@ -122,11 +125,10 @@ class StatusKeeper:
         return status, None
 
     async def _last_words(self, machine_id: str) -> str | None:
-        """The line of QEMU's log that tells of the failure, else its last one."""
-        lines = [line for line in await self._hypervisor.domains.log_tail(machine_id, 40) if line.strip()]
-        telling = [line for line in lines if "error" in line.lower() or "crashed" in line.lower()]
-        candidates = telling or lines
-        return candidates[-1] if candidates else None
+        """The last line in which QEMU, or libvirt beside it, tells of a failure of this run."""
+        said = qemu_log.complaints(await self._hypervisor.domains.log_tail(machine_id, _LOG_LINES))
+        telling = [line for line in said if "error" in line.lower() or "crashed" in line.lower()]
+        return telling[-1] if telling else None
 
     async def _record_graphics(self, machine: rows.Machine, domain: DomainInfo | None) -> None:
         """Keeps the port of the graphics beside the machine, so that lists need no call to the hypervisor."""

@@ -44,6 +44,15 @@ async def test_a_guest_that_ends_meanwhile_has_no_drives(failure: Exception) -> 
     assert domains.eject.await_count == 2
 
 
+async def test_a_crash_that_left_no_qemu_left_no_drives() -> None:
+    domains = AsyncMock(spec=Domains)
+    domains.find.return_value = DomainInfo(_MACHINE, _MACHINE, DomainState.CRASHED, died=True)
+
+    await empty_drives(domains, _MACHINE)
+
+    domains.eject.assert_not_awaited()
+
+
 async def test_only_what_has_a_medium_is_emptied_and_only_once() -> None:
     domains = _domains(_RUNNING, failures=(None,))
 

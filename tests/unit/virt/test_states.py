@@ -33,3 +33,9 @@ R, P, S, C = DomainState.RUNNING, DomainState.PAUSED, DomainState.SHUTOFF, Domai
 def test_states(state: int, reason: int, ours: DomainState, broken: bool, words: str | None) -> None:
     described = describe(state, reason)
     assert (described.state, described.broken, described.reason) == (ours, broken, words)
+
+
+def test_a_crash_without_qemu_and_a_pause_by_a_disk_are_told_apart() -> None:
+    pairs = [(state, reason) for state in range(8) for reason in range(14)]
+    assert [pair for pair in pairs if describe(*pair).died] == [(5, 3)]
+    assert [pair for pair in pairs if describe(*pair).stalled] == [(3, 5)]
