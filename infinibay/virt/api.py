@@ -146,6 +146,9 @@ class Domains(Protocol):
     async def log_tail(self, uuid: str, lines: int = 20) -> list[str]:
         """The last lines of QEMU's log for the domain; empty where it can't be read."""
 
+    async def complaints(self, uuid: str) -> list[str]:
+        """What QEMU, or libvirt beside it, wrote into that log since the last start."""
+
     async def eject(self, uuid: str, target: str) -> None:
         """Takes the medium out of a running domain's CD-ROM drive."""
 

@@ -29,6 +29,7 @@ log = get_logger(__name__)
 
 T = TypeVar("T")
 
+# A start alone takes about a hundred: libvirt writes down the whole command line.
 _LOG_LINES = 400
 _START_PAUSES = (0.2, 1.0)
 _START_REMEDY = (
@@ -99,7 +100,7 @@ class LibvirtDomains:
         try:
             await self._start_patiently(uuid)
         except (HostFailure, HypervisorRefused, Unsupported) as error:
-            said = qemu_log.complaints(await self.log_tail(uuid, _LOG_LINES))
+            said = await self.complaints(uuid)
             log.error("virt.start_failed", domain=uuid, reason=error.message, qemu=said[-5:])  # noqa: TRY400
             words = f" QEMU said: {' | '.join(said[-5:])}" if said else ""
             raise type(error)(error.message, libvirt_code=error.libvirt_code, remedy=_START_REMEDY + words) from error
@@ -168,6 +169,9 @@ class LibvirtDomains:
             return await self._with(Kind.QUERY, uuid, lambda domain: self._log_of(domain, lines))
         except ObjectMissing:
             return []
+
+    async def complaints(self, uuid: str) -> list[str]:
+        return qemu_log.complaints(await self.log_tail(uuid, _LOG_LINES))
 
     async def eject(self, uuid: str, target: str) -> None:
         def change(domain: libvirt.virDomain) -> None:

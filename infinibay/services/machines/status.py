@@ -12,7 +12,6 @@ from infinibay.errors import HypervisorError, Unavailable
 from infinibay.libvirtxml import reader
 from infinibay.log import get_logger
 from infinibay.services.machines.records import DOMAIN_GONE, change_status, is_held
-from infinibay.virt import qemu_log
 from infinibay.virt.api import ConnectionChanged, DomainInfo, DomainState, Hypervisor
 
 log = get_logger(__name__)
@@ -25,8 +24,6 @@ _STATUS = {
 }
 _UNDEFINED = "The domain is no longer defined and vanishes when it stops; powerOn defines it again"
 _RETRY_SECONDS = 1.0
-# A start alone takes about a hundred: libvirt writes down the whole command line.
-_LOG_LINES = 400
 
 
 class StatusKeeper:
@@ -126,7 +123,7 @@ class StatusKeeper:
 
     async def _last_words(self, machine_id: str) -> str | None:
         """The last line in which QEMU, or libvirt beside it, tells of a failure of this run."""
-        said = qemu_log.complaints(await self._hypervisor.domains.log_tail(machine_id, _LOG_LINES))
+        said = await self._hypervisor.domains.complaints(machine_id)
         telling = [line for line in said if "error" in line.lower() or "crashed" in line.lower()]
         return telling[-1] if telling else None
 

@@ -9,6 +9,7 @@ import pytest
 from infinibay.core.machine_status import MachineStatus
 from infinibay.db.client import Database
 from infinibay.services.machines.status import StatusKeeper
+from infinibay.virt import qemu_log
 from infinibay.virt.api import DomainInfo, Domains, DomainState, Hypervisor
 from tests.support.recording import machine_row
 
@@ -37,7 +38,7 @@ _SHUTDOWN = "x: shutting down, reason=crashed"
 )
 async def test_reason_of_a_crash(log: list[str], reason: str) -> None:
     domains = AsyncMock(spec=Domains)
-    domains.log_tail.side_effect = lambda _uuid, lines: log[-lines:]
+    domains.complaints.return_value = qemu_log.complaints(log)
     keeper = StatusKeeper(Mock(spec=Database), Mock(spec=Hypervisor, domains=domains), "this host")
     machine = machine_row("crashed", None)
 
