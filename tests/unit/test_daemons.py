@@ -62,6 +62,8 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     made = Host(tmp_path)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
+    # The pid files of this machine's own daemons lie in the real one.
+    monkeypatch.setattr(daemons, "_RUN", tmp_path)
     monkeypatch.setattr(daemons, "_SYSTEMD", tmp_path)
     monkeypatch.setattr(daemons, "_VIRTLOGD", daemons._Daemon("virtlogd", tmp_path / "nobody"))
     monkeypatch.setattr(daemons, "_LIBVIRTD", daemons._Daemon("libvirtd", tmp_path / "nobody"))
