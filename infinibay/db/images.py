@@ -133,6 +133,6 @@ async def machines_of(db: Database, image_ids: Sequence[str]) -> dict[str, list[
     return {image_id: sorted(some.values(), key=lambda one: one.name) for image_id, some in machines.items()}
 
 
-async def release(tx: Database, disk_id: str) -> None:
-    """The disk stands on nothing any more."""
-    await tx.execute_raw("UPDATE machine_disks SET base_image_id = NULL WHERE id = $1::uuid", disk_id)
+async def release(tx: Database, machine_id: str) -> None:
+    """The machine's disks stand on nothing any more."""
+    await tx.execute_raw("UPDATE machine_disks SET base_image_id = NULL WHERE machine_id = $1::uuid", machine_id)

@@ -13,11 +13,12 @@ from infinibay.core.operating_systems import Family
 from infinibay.errors import BadUserInput, FieldProblem
 from infinibay.unattended.checks import DEB_PACKAGE, RPM_PACKAGE, linux_problems
 from infinibay.unattended.installation import Installation, Interpreter
-from infinibay.unattended.linux import first_boot_archive, report_command
+from infinibay.unattended.linux import SETUP_HOME, first_boot_archive, report_command
 from infinibay.unattended.quoting import shell_word
 from infinibay.unattended.templates import template
 
 _ARCHIVE = "/run/infinibay/setup.tar.gz"
+_ANY_ADDRESS = "any_address"
 # Without its medium cloud-init would take the machine for a new one at the next start, and set it up with nothing.
 _DISABLED = "/etc/cloud/cloud-init.disabled"
 _PACKAGES: dict[Family, tuple[re.Pattern[str], str, str]] = {
@@ -54,7 +55,8 @@ class CloudManager:
 
     def _config(self, installation: Installation) -> dict[str, Any]:
         keyboard = installation.keyboard
-        archive = first_boot_archive(installation, template(self._installer))
+        beside = {_ANY_ADDRESS: template("any_address.sh")}
+        archive = first_boot_archive(installation, template(self._installer), beside=beside)
         begin = report_command(installation.report_port, "started")
         return {
             "hostname": installation.host_name,
@@ -77,6 +79,7 @@ class CloudManager:
             "runcmd": [
                 f"tar -xzf {_ARCHIVE} -C /",
                 f"rm -f {_ARCHIVE}",
+                f"sh /{SETUP_HOME}/{_ANY_ADDRESS}",
                 f"touch {_DISABLED}",
                 "systemctl daemon-reload",
                 "systemctl start --no-block infinibay-setup.service",

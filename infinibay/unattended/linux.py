@@ -9,14 +9,16 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from infinibay.unattended.installation import Application, Installation, Interpreter
 from infinibay.unattended.quoting import shell_word
 from infinibay.unattended.reports import Event, TaskKind, patience, report_line
 from infinibay.unattended.templates import template
 
-_HOME = "var/lib/infinibay/setup"
+SETUP_HOME = "var/lib/infinibay/setup"
 _REPORTS = "var/lib/infinibay/reports"
 _UNIT = "infinibay-setup.service"
 _UNITS = "etc/systemd/system"
@@ -34,10 +36,17 @@ class Task:
     body: str
 
 
-def first_boot_archive(installation: Installation, installer: str, before: tuple[Task, ...] = ()) -> bytes:
+def first_boot_archive(
+    installation: Installation,
+    installer: str,
+    before: tuple[Task, ...] = (),
+    *,
+    beside: Mapping[str, str] = MappingProxyType({}),
+) -> bytes:
     """A tar archive, compressed by gzip, for the root of the new system; root alone can read what may be secret.
 
-    `installer` is the script that installs the packages that it is given; the tasks `before` come before all others.
+    `installer` is the script that installs the packages that it is given; the tasks `before` come before all others;
+    the texts `beside` lie in SETUP_HOME until the work is done, for whoever unpacks the archive.
     """
     tasks = [*before, *_tasks(installation)]
     plan = "".join(f"{number:03} {task.kind} {task.id} {task.interpreter}\n" for number, task in enumerate(tasks, 1))
@@ -47,18 +56,18 @@ def first_boot_archive(installation: Installation, installer: str, before: tuple
         gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
     ):
-        for directory in (_HOME, f"{_HOME}/tasks"):
+        for directory in (SETUP_HOME, f"{SETUP_HOME}/tasks"):
             archive.addfile(_entry(directory, 0o700, tarfile.DIRTYPE))
         # An image may have those of the machine that it was made of.
         _add(archive, _REPORTS, "")
-        _add(archive, f"{_HOME}/run", template("first_boot.sh"))
-        _add(archive, f"{_HOME}/install", installer)
-        _add(archive, f"{_HOME}/port", f"{installation.report_port}\n")
-        for name, text in _report_home(installation).items():
-            _add(archive, f"{_HOME}/{name}", text)
-        _add(archive, f"{_HOME}/plan", plan)
+        _add(archive, f"{SETUP_HOME}/run", template("first_boot.sh"))
+        _add(archive, f"{SETUP_HOME}/install", installer)
+        _add(archive, f"{SETUP_HOME}/port", f"{installation.report_port}\n")
+        for name, text in {**_report_home(installation), **beside}.items():
+            _add(archive, f"{SETUP_HOME}/{name}", text)
+        _add(archive, f"{SETUP_HOME}/plan", plan)
         for number, task in enumerate(tasks, 1):
-            _add(archive, f"{_HOME}/tasks/{number:03}", task.body)
+            _add(archive, f"{SETUP_HOME}/tasks/{number:03}", task.body)
         _add(archive, f"{_UNITS}/{_UNIT}", template("first_boot.service"), 0o644)
         enabled = _entry(f"{_UNITS}/multi-user.target.wants/{_UNIT}", 0o777, tarfile.SYMTYPE)
         enabled.linkname = f"../{_UNIT}"

@@ -108,6 +108,7 @@ class CreationSteps:
         machine_id = _id(context)
         if failure is None:
             await self._installation_begins(machine_id, context.operation_id)
+            await self._disks.stand_alone(context, machine_id)
         elif self._keep_failed:
             await self._keep(machine_id, failure.message, context.operation_id)
         elif (obstacle := await self._rest_removed(context)) is not None:

@@ -193,7 +193,7 @@ class Definition:
             machines_dir=self.place.machines_dir,
             graphics_password=password,
             installer=installer,
-            from_image=disks[0].baseImageId is not None,
+            from_image=installation is not None and installation.mode == "image",
         )
 
     def _drive(self, machine_id: str, checked: Checked) -> str:

@@ -84,8 +84,8 @@ class MachineDesign:
     """Everything that a machine's domain depends on, beside the host. RAM is in GB.
 
     `bridge` tells whether the network is a bridge of the host; `iso_path` is the medium in the CD-ROM drive, which
-    is empty without one; `from_image`: its disk stands on an image; `machines_dir` holds one directory per machine,
-    which must exist before the start.
+    is empty without one; `from_image`: a system that comes as an image finds its answers in that drive; `machines_dir`
+    holds one directory per machine, which must exist before the start.
     """
 
     machine_id: str

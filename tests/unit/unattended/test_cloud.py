@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import tarfile
 from base64 import b64decode
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
@@ -16,6 +18,7 @@ from infinibay.core.operating_systems import OPERATING_SYSTEMS
 from infinibay.errors import BadUserInput
 from infinibay.unattended.cloud import CloudManager
 from infinibay.unattended.installation import Installation
+from infinibay.unattended.templates import template
 from tests.support.installations import LINUX, installations, plain, ssh_key
 from tests.support.scale import count
 
@@ -66,6 +69,35 @@ def test_what_no_system_takes_is_refused() -> None:
     with pytest.raises(BadUserInput) as refused:
         _manager("ubuntu").files(wrong)
     assert {problem.field for problem in refused.value.problems} == {"sshKeys", "packages"}
+
+
+@pytest.mark.parametrize("system", LINUX)
+def test_its_network_takes_any_address_before_cloud_init_is_disabled(system: str) -> None:
+    config = yaml.safe_load(_manager(system).files(plain(system))["user-data"])
+    with tarfile.open(fileobj=io.BytesIO(b64decode(config["write_files"][0]["content"]))) as packed:
+        member = packed.extractfile("var/lib/infinibay/setup/any_address")
+        assert member is not None
+        assert member.read().decode() == template("any_address.sh")
+    unpack, _, free, disable, *_ = config["runcmd"]
+    assert unpack.startswith("tar -xzf ")
+    assert free == "sh /var/lib/infinibay/setup/any_address"
+    assert disable == "touch /etc/cloud/cloud-init.disabled"
+
+
+@pytest.mark.parametrize("plan", [None, "network:\n  version: 2\n  ethernets:\n    enp1s0: {dhcp4: true}\n"])
+def test_a_network_that_takes_any_address_stays_as_it_is(tmp_path: Path, plan: str | None) -> None:
+    """One that the image brings, as much as none of the kinds that are known."""
+    file = tmp_path / "etc/netplan/50-cloud-init.yaml"
+    if plan is not None:
+        file.parent.mkdir(parents=True)
+        file.write_text(plan)
+    before = sorted(tmp_path.rglob("*"))
+
+    ran = subprocess.run(["sh", "-ec", template("any_address.sh"), "sh", tmp_path], capture_output=True, check=True)
+
+    assert ran.stdout + ran.stderr == b""
+    assert sorted(tmp_path.rglob("*")) == before
+    assert plan is None or file.read_text() == plan
 
 
 def _instance(system: str, installation: Installation) -> str:
