@@ -22,6 +22,7 @@ from infinibay.unattended.installation import (
     StaticNetwork,
     WindowsImage,
 )
+from infinibay.unattended.names import computer_name
 
 # Of the password "secret"; a fresh one per installation would cost a tenth of a second each.
 PASSWORD_HASH = (
@@ -119,7 +120,7 @@ def installations(system: str) -> st.SearchStrategy[Installation]:
         if windows
         else st.lists(st.builds(ssh_key, LINE, st.integers(1, 99)), max_size=2).map(tuple),
         mirror=st.sampled_from([None, "http://mirror.example.com:8080/linux"]),
-    )
+    ).filter(lambda made: made.account.name != computer_name(made.host_name))
 
 
 _TAKEN = frozenset({"system", "guest", "daemon", "root", "sync", "mail", "news", "none", "nobody", "sshd"})
