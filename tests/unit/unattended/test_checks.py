@@ -132,6 +132,13 @@ def test_what_no_linux_takes(system: str, field: str, changes: dict[str, Any]) -
     assert fields(system, **changes) == [field]
 
 
+@pytest.mark.parametrize("username", ["admin", "mysql", "libvirt-qemu", "_dev"])
+def test_a_username_at_which_the_installer_of_debian_would_stop(username: str) -> None:
+    account = Account(username, password_hash=PASSWORD_HASH)
+    assert fields("debian", account=account) == ["username"]
+    assert [fields(system, account=account) for system in LINUX if system != "debian"] == [[]] * 5
+
+
 @pytest.mark.parametrize("system", WINDOWS)
 @pytest.mark.parametrize(
     ("field", "changes"),
