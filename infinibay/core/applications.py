@@ -7,6 +7,7 @@ from typing import Any
 
 from infinibay.core.operating_systems import OPERATING_SYSTEMS, Family, OperatingSystem
 from infinibay.core.parameters import COMMAND_PLACE, Parameter, unknown_places
+from infinibay.core.shell_quoting import LITERAL, literal_places
 from infinibay.errors import FieldProblem
 
 MOST_COMMANDS = 50
@@ -68,4 +69,9 @@ def _messages(word: str, commands: Any, parameters: Sequence[Parameter]) -> list
     if not all(isinstance(text, str) and text.strip() for text in texts):
         return [f"Each command for {word} must be a text that is not empty"]
     unknown = sorted({name for text in texts for name in unknown_places(text, COMMAND_PLACE, parameters)})
-    return [f"The command for {word} has a place for {name[:80]}, which is no parameter" for name in unknown]
+    if unknown:
+        return [f"The command for {word} has a place for {name[:80]}, which is no parameter" for name in unknown]
+    if word.startswith(Family.WINDOWS.value):
+        return []
+    literal = sorted({name for text in texts for name in literal_places(text, COMMAND_PLACE)})
+    return [f"The command for {word} has a place for {name} {LITERAL}" for name in literal]

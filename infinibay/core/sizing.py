@@ -25,7 +25,17 @@ _WINDOWS_USER_LENGTH = 20
 _WINDOWS_USER_FORBIDDEN = frozenset('"/\\[]:;|=,+*?<>@')
 # Accounts that each Windows has; an installer that makes one of them again fails.
 _WINDOWS_USERS = frozenset({"administrator", "guest", "defaultaccount", "wdagutilityaccount", "system", "none"})
-_LINUX_USERS = frozenset({"root", "daemon", "bin", "sys", "sync", "mail", "man", "news", "nobody", "adm", "sshd"})
+# Accounts and groups that a Linux has before its user is made, who gets a group of the same name: those of Debian's
+# base-passwd, those of Red Hat's setup, and what systemd and the packages of every installation add.
+_LINUX_NAMES = (
+    "_apt adm audio backup bin cdrom daemon dialout dip disk fax floppy games gnats irc kmem list lp mail man "
+    "news nobody nogroup operator plugdev proxy root sasl shadow src staff sudo sync sys tape tty users utmp uucp "
+    "video voice www-data ftp halt lock mem shutdown utempter wheel clock input kvm render sgx systemd-coredump "
+    "systemd-journal systemd-journal-remote systemd-network systemd-oom systemd-resolve systemd-timesync _chrony "
+    "_ssh chrony crontab dbus landscape lxd messagebus netdev polkitd pollinate rpc rpcuser ssh ssh_keys sshd "
+    "ssl-cert sssd syslog tcpdump tss unbound uuidd"
+)
+_LINUX_USERS = frozenset(_LINUX_NAMES.split())
 _PRODUCT_KEY = re.compile(r"[A-Za-z0-9]{5}(-[A-Za-z0-9]{5}){4}")
 
 

@@ -14,6 +14,13 @@ from infinibay.unattended.templates import template
 _ARCHIVE = "infinibay-setup.tar.gz"
 _DISK = "/dev/vda"
 _DEFAULT_MIRROR = "http://deb.debian.org/debian"
+# What the installer keeps for the system beyond the accounts of every Linux; it would ask for another name and wait.
+_KEPT_NAMES = (
+    "admin alias asterisk bind ceph cupsys dcc dhcp dictd dnsmasq dovecot fetchmail firebird ftn fuse gdm "
+    "grsec-proc grsec-sock-all grsec-sock-clt grsec-sock-srv grsec-tpe haclient hacluster haldaemon hplilp identd "
+    "jwhois klog libvirt-qemu lpadmin mysql mythtv netplan opensrf powerdev qmail qmaild qmaill qmailp qmailq "
+    "qmailr qmails radvd saned sbuild scanner slocate slurm sslwrap statd tac-plus telnetd tftpd vchkpw vpopmail"
+)
 
 
 class DebianManager:
@@ -23,7 +30,14 @@ class DebianManager:
     interpreter: Interpreter = "sh"
 
     def problems(self, installation: Installation) -> tuple[FieldProblem, ...]:
-        return tuple(linux_problems(installation, Family.DEBIAN, DEB_PACKAGE))
+        problems = linux_problems(installation, Family.DEBIAN, DEB_PACKAGE)
+        if (username := installation.account.name) in _KEPT_NAMES.split():
+            problems.append(
+                FieldProblem("username", f"Debian's installer keeps the username {username} for the system")
+            )
+        if username.startswith("_"):
+            problems.append(FieldProblem("username", "Debian's installer takes a username that starts with a letter"))
+        return tuple(problems)
 
     def files(self, installation: Installation) -> dict[str, bytes]:
         if problems := self.problems(installation):

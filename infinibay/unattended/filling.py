@@ -3,6 +3,7 @@
 A quoted value would be safe only where a word may stand: inside quotes its own quotes end them, and its line end ends a
 comment. So a POSIX shell finds the values in variables that are set before the text, and the other languages get an
 expression of numbers alone, which does nothing where it is no code. What a text evaluates itself (`eval`) stays code.
+Where a shell takes its text as it stands no value can come: `shell_quoting` finds these places.
 """
 
 from __future__ import annotations
@@ -34,13 +35,12 @@ def _fill_shell(text: str, place: re.Pattern[str], values: Mapping[str, str]) ->
     used = sorted(set(place.findall(text)))
     variables = {name: f"infinibay_value_{number}" for number, name in enumerate(used, 1)}
     before = "".join(f"{variable}={shell_word(values[name])}\n" for name, variable in variables.items())
-    return before + place.sub(lambda found: _reference(variables[found[1]], text[: found.start()]), text)
+    return before + place.sub(lambda found: _reference(variables[found[1]]), text)
 
 
-def _reference(variable: str, before: str) -> str:
-    """Between double quotes of the same line without quotes of its own, which would end those."""
-    line = before.rpartition("\n")[2].replace('\\"', "")
-    return f"${{{variable}}}" if line.count('"') % 2 else f'"${{{variable}}}"'
+def _reference(variable: str) -> str:
+    """Quotes inside of an expansion neither end those around it nor stay in a here-document."""
+    return f'${{{variable}+"${variable}"}}'
 
 
 def _python_expression(value: str) -> str:

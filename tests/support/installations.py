@@ -11,6 +11,8 @@ from random import Random
 from hypothesis import strategies as st
 from tzlocal.windows_tz import tz_win
 
+from infinibay.core.operating_systems import OPERATING_SYSTEMS
+from infinibay.core.sizing import username_problems
 from infinibay.unattended.installation import (
     Account,
     Application,
@@ -22,6 +24,7 @@ from infinibay.unattended.installation import (
     StaticNetwork,
     WindowsImage,
 )
+from infinibay.unattended.names import computer_name
 
 # Of the password "secret"; a fresh one per installation would cost a tenth of a second each.
 PASSWORD_HASH = (
@@ -101,7 +104,9 @@ def installations(system: str) -> st.SearchStrategy[Installation]:
         host_name=st.from_regex(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?", fullmatch=True),
         account=st.builds(
             Account,
-            st.from_regex(r"[a-z_][a-z0-9_-]{3,19}", fullmatch=True).filter(lambda name: name not in _TAKEN),
+            st.from_regex(
+                r"[a-z][a-z0-9_-]{3,19}" if system == "debian" else r"[a-z_][a-z0-9_-]{3,19}", fullmatch=True
+            ).filter(lambda name: not username_problems(name, OPERATING_SYSTEMS[system].family)),
             st.none() | _full_names(system),
             password_hash=st.none() if windows else st.just(PASSWORD_HASH),
             password=passwords if windows else st.none(),
@@ -119,10 +124,7 @@ def installations(system: str) -> st.SearchStrategy[Installation]:
         if windows
         else st.lists(st.builds(ssh_key, LINE, st.integers(1, 99)), max_size=2).map(tuple),
         mirror=st.sampled_from([None, "http://mirror.example.com:8080/linux"]),
-    )
-
-
-_TAKEN = frozenset({"system", "guest", "daemon", "root", "sync", "mail", "news", "none", "nobody", "sshd"})
+    ).filter(lambda made: made.account.name != computer_name(made.host_name))
 
 
 def media(system: str, version: str) -> list[Medium]:
@@ -150,7 +152,7 @@ def _varied(system: str, random: Random, position: int) -> Installation:
     return Installation(
         host_name=f"{random.choice(['web', 'build-server-number', '7', 'a'])}-{position}",
         account=Account(
-            random.choice(["dev", "_admin", "j-doe2"]),
+            random.choice(["dev", "an_admin" if system == "debian" else "_admin", "j-doe2"]),
             random.choice([None, full_name, full_name]),
             password_hash=None if windows else PASSWORD_HASH,
             password=password if windows else None,

@@ -14,6 +14,8 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from infinibay.core.parameters import SCRIPT_PLACE, Parameter, unknown_places
 from infinibay.core.scripts import Shell
+from infinibay.core.shell_quoting import LITERAL, literal_places
+from infinibay.errors import FieldProblem
 from infinibay.services.parameters import Definition, Strict, Text, messages, parameters_of, refusal
 from infinibay.unattended.installation import Interpreter
 
@@ -65,6 +67,16 @@ def read_content(kind: Format, text: str) -> Content:
         raise refusal(_FIELD, problems)
     definitions = tuple(one.model_dump(exclude_defaults=True) for one in written.inputs)
     return Content(written.shell, parameters, definitions, written.script)
+
+
+def place_problems(content: Content) -> list[FieldProblem]:
+    """What forbids to keep it: places in which a value would not be put."""
+    if content.shell not in {"sh", "bash"}:
+        return []
+    return [
+        FieldProblem(_FIELD, f"script: There is a place for {name} {LITERAL}")
+        for name in literal_places(content.body, SCRIPT_PLACE)
+    ]
 
 
 def inputs_of(definitions: list[Any]) -> tuple[Parameter, ...]:

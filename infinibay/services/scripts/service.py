@@ -14,7 +14,7 @@ from infinibay.db.client import Database
 from infinibay.db.scripts import ScriptValues
 from infinibay.errors import BadUserInput, Conflict, FieldProblem, UniqueViolation
 from infinibay.services import idempotency
-from infinibay.services.scripts.content import Content, Format, inputs_of, read_content
+from infinibay.services.scripts.content import Content, Format, inputs_of, place_problems, read_content
 
 _MISSING = "Script not found"
 
@@ -172,6 +172,7 @@ def _checked(request: ScriptRequest) -> ScriptValues:
     content: Content | None = None
     try:
         content = read_content(request.format, request.content)
+        problems += place_problems(content)
     except BadUserInput as error:
         problems += error.problems
     if problems or content is None:

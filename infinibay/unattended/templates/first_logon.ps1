@@ -129,13 +129,17 @@ function Start-File([string] $file) {
     return Start-Program 'cmd.exe' @('/d', '/c', "`"chcp 65001 >nul & call `"$path`"`"")
 }
 
-# Windows keeps the password of the automatic logon until somebody removes it, and copies of the answer file.
+# Windows keeps the password of the automatic logon until somebody removes it, and copies of the answer file; from
+# Windows 11 24H2 on also as it was given, with its secrets.
 function Remove-Secrets {
     $logon = 'HKLM:\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Winlogon'
     Set-ItemProperty -LiteralPath $logon -Name AutoAdminLogon -Value '0'
     Remove-ItemProperty -LiteralPath $logon -Name @('DefaultPassword', 'AutoLogonCount') -ErrorAction SilentlyContinue
-    foreach ($copy in 'Panther\unattend.xml', 'Panther\Unattend\unattend.xml', 'System32\Sysprep\unattend.xml') {
-        Remove-Item -Force -LiteralPath (Join-Path $env:WINDIR $copy) -ErrorAction SilentlyContinue
+    foreach ($place in 'Panther', 'Panther\Unattend', 'System32\Sysprep') {
+        foreach ($name in 'unattend.xml', 'unattend-original.xml') {
+            $copy = Join-Path (Join-Path $env:WINDIR $place) $name
+            Remove-Item -Force -LiteralPath $copy -ErrorAction SilentlyContinue
+        }
     }
 }
 

@@ -18,9 +18,11 @@ function Get-ImageState {
     return (Get-ItemProperty -LiteralPath 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\Setup\State').ImageState
 }
 
-# Answers that would win over those on another machine's medium.
-foreach ($answers in 'Panther\unattend.xml', 'Panther\Unattend\unattend.xml', 'System32\Sysprep\unattend.xml') {
-    Remove-File (Join-Path $env:WINDIR $answers)
+# Answers that would win over those on another machine's medium, and the secrets of this one in their copies.
+foreach ($place in 'Panther', 'Panther\Unattend', 'System32\Sysprep') {
+    foreach ($name in 'unattend.xml', 'unattend-original.xml') {
+        Remove-File (Join-Path (Join-Path $env:WINDIR $place) $name)
+    }
 }
 Remove-ItemProperty -LiteralPath 'HKLM:\SYSTEM\Setup' -Name UnattendFile -ErrorAction SilentlyContinue
 # The log and the reports of this machine, and what an earlier sysprep complained of.

@@ -11,6 +11,7 @@ from infinibay.errors import BadUserInput, FieldProblem
 from infinibay.unattended.checks import common_problems
 from infinibay.unattended.installation import Account, Installation, Interpreter
 from infinibay.unattended.keyboards import windows_input_locale
+from infinibay.unattended.names import computer_name
 from infinibay.unattended.windows.answers import answer_file, generalised_answer_file
 from infinibay.unattended.windows.editions import choose
 from infinibay.unattended.windows.first_logon import first_logon_files
@@ -71,6 +72,7 @@ class WindowsImageManager(_Windows):
 def _shared_problems(installation: Installation, system: OperatingSystem) -> list[FieldProblem]:
     problems = [
         *common_problems(installation, Family.WINDOWS),
+        *_username_problems(installation.account.name, computer_name(installation.host_name)),
         *_password_problems(installation.account),
         *_work_problems(installation),
     ]
@@ -82,6 +84,14 @@ def _shared_problems(installation: Installation, system: OperatingSystem) -> lis
     if system.secure_boot and installation.firmware != "efi":
         problems.append(FieldProblem("os", f"{system.title} needs UEFI, which this host does not offer"))
     return problems
+
+
+def _username_problems(username: str, computer: str) -> list[FieldProblem]:
+    """Windows takes such a name for the computer's own: the account gets into no group, and its first logon fails."""
+    if username.casefold() != computer.casefold():
+        return []
+    message = f"The username {username} is the computer's name too, which Windows forbids; change it or the hostname"
+    return [FieldProblem("username", message)]
 
 
 def _password_problems(account: Account) -> list[FieldProblem]:

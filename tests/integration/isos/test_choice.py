@@ -10,7 +10,7 @@ import pytest
 
 from infinibay.core.operating_systems import OPERATING_SYSTEMS
 from tests.support.databases import base_directory, fresh_database
-from tests.support.iso_layouts import fedora_iso, ubuntu_iso
+from tests.support.iso_layouts import fedora_iso, ubuntu_iso, windows10_iso
 from tests.support.whole import Whole, machine_input, whole
 
 PLAN = """
@@ -98,6 +98,20 @@ async def test_a_damaged_medium_is_refused_with_the_reason(product: Whole) -> No
     _, problems = await _plan(product, **wide)
     told = [one["message"] for one in problems if one["field"] == "os"]
     assert "The installation medium windows11.iso can't be used. File is not an ISO" in told
+    medium.unlink()
+
+
+async def test_a_user_of_windows_with_the_computer_s_name_is_refused(product: Whole) -> None:
+    """Whether the user gave the computer's name or the machine's name became it."""
+    medium = windows10_iso(product.settings.infinibay_iso_dir / "windows10.iso")
+    wide = {"os": "WINDOWS10", "username": "Reception", "customStorage": 64}
+    for changes in ({"name": "Reception"}, {"hostname": "reception"}):
+        _, problems = await _plan(product, **wide, **changes)
+        (message,) = [one["message"] for one in problems if one["field"] == "username"]
+        assert message.startswith("The username Reception is the computer's name too")
+        asked = {"input": {**machine_input(), **wide, **changes}}
+        (refused,) = (await product.post(CREATE, asked, product.tokens["first"])).json()["errors"]
+        assert message in [one["message"] for one in refused["extensions"]["fields"]]
     medium.unlink()
 
 

@@ -9,6 +9,7 @@ import pytest
 from infinibay.core.applications import command_problems, commands_for, is_offered, os_problems
 from infinibay.core.operating_systems import OPERATING_SYSTEMS
 from infinibay.core.parameters import Parameter
+from infinibay.core.shell_quoting import LITERAL
 
 
 @pytest.mark.parametrize(
@@ -64,6 +65,7 @@ def test_the_systems_are_known_words(os: list[str]) -> None:
         (["ubuntu"], {"ubuntu": {"a": "b"}}, "What installs it on ubuntu must be a command, or 1 to 50 of them"),
         (["ubuntu"], {"ubuntu": None}, "What installs it on ubuntu must be a command, or 1 to 50 of them"),
         (["ubuntu"], {"ubuntu": "{{b}}"}, "The command for ubuntu has a place for b, which is no parameter"),
+        (["ubuntu"], {"ubuntu": ["true", "x '{{a}}'"]}, f"The command for ubuntu has a place for a {LITERAL}"),
     ],
 )
 def test_a_wrong_command_is_explained(os: list[str], commands: dict[str, Any], message: str) -> None:
@@ -77,5 +79,5 @@ def test_commands_are_for_known_words() -> None:
 
 
 def test_what_can_be_installed_has_no_problem() -> None:
-    commands = {"windows": ["winget install {{ a }}", "exit 0"], "fedora": "dnf install '{{.x}}' {{a}}"}
+    commands = {"windows": ["winget install '{{ a }}'", "exit 0"], "fedora": "dnf install '{{.x}}' {{a}}"}
     assert command_problems(["windows", "redhat"], commands, [Parameter("a", "A")]) == []

@@ -59,7 +59,7 @@ def test_what_passes_can_be_carried_everywhere(text: str) -> None:
         assert "\0" not in kept
 
 
-@pytest.mark.parametrize("username", ["a", "_", "web-1", "_apt", "a" * 32])
+@pytest.mark.parametrize("username", ["a", "_", "web-1", "_ap", "operators", "a" * 32])
 def test_good_linux_users(username: str) -> None:
     assert sizing.username_problems(username, Family.UBUNTU) == []
     assert sizing.username_problems(username, Family.REDHAT) == []
@@ -73,8 +73,23 @@ def test_bad_linux_users(username: str) -> None:
     assert sizing.username_problems(username, Family.UBUNTU) == [FieldProblem("username", message)]
 
 
-def test_root_is_taken() -> None:
-    assert messages(sizing.username_problems("root", Family.REDHAT)) == ["The username root belongs to the system"]
+# Accounts and groups, by the packages that bring them.
+_BASE_PASSWD = (
+    "root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc _apt nobody adm tty disk "
+    "kmem dialout fax voice cdrom floppy tape sudo audio dip operator src shadow utmp video sasl plugdev staff "
+    "users nogroup"
+)
+_SETUP = (
+    "root bin daemon adm lp sync shutdown halt mail operator games ftp nobody sys tty disk mem kmem wheel cdrom "
+    "man dialout floppy tape video lock audio users utmp utempter"
+)
+_SYSTEMD = "input kvm render sgx systemd-journal systemd-network systemd-resolve systemd-timesync systemd-coredump"
+
+
+@pytest.mark.parametrize("username", sorted({*_BASE_PASSWD.split(), *_SETUP.split(), *_SYSTEMD.split()}))
+@pytest.mark.parametrize("family", [Family.UBUNTU, Family.DEBIAN, Family.REDHAT])
+def test_what_a_system_has_is_taken(username: str, family: Family) -> None:
+    assert messages(sizing.username_problems(username, family)) == [f"The username {username} belongs to the system"]
 
 
 @pytest.mark.parametrize("username", ["a", "Anna Müller", "a.b", "1", "-", "a" * 20, "анна"])

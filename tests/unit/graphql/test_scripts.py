@@ -123,6 +123,25 @@ async def test_the_format_of_a_script_stays(api: Api) -> None:
     assert (error["code"], error["fields"][0]["field"]) == ("BAD_USER_INPUT", "content")
 
 
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+async def test_a_place_that_no_value_would_come_to_is_refused(api: Api, shell: str) -> None:
+    """When the script is made and when it is changed; other languages quote otherwise."""
+
+    def content(language: str) -> str:
+        return json.dumps({"shell": language, "inputs": [{"name": "key"}], "script": "x '${{ inputs.key }}'"})
+
+    created = await made(api, format="JSON", content=content("python3"))
+    for query, asked in (
+        (CREATE, script(format="JSON", content=content(shell))),
+        (UPDATE, {"id": created["id"], "content": content(shell)}),
+    ):
+        error = await api.refusal(query, {"input": asked})
+        assert error["code"] == "BAD_USER_INPUT"
+        (problem,) = error["fields"]
+        assert problem["field"] == "content"
+        assert problem["message"].startswith("script: There is a place for key in single quotes")
+
+
 async def test_filters_narrow_the_list(api: Api) -> None:
     mark = str(uuid4())
     first = await made(api, name=f"A {mark} 50%", tags=["x", mark], category=mark)

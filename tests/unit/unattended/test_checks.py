@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from infinibay.errors import BadUserInput
-from infinibay.unattended.factory import create_unattended_manager
+from infinibay.core.operating_systems import OPERATING_SYSTEMS
+from infinibay.errors import BadUserInput, FieldProblem
+from infinibay.unattended.factory import create_image_manager, create_unattended_manager
 from infinibay.unattended.installation import (
     Account,
     Application,
@@ -19,6 +20,7 @@ from infinibay.unattended.installation import (
     Script,
     StaticNetwork,
 )
+from infinibay.unattended.names import computer_name
 from infinibay.unattended.ubuntu import UbuntuManager
 from tests.support.installations import LINUX, PASSWORD_HASH, SYSTEMS, WINDOWS, plain, ssh_key
 
@@ -130,6 +132,13 @@ def test_what_no_linux_takes(system: str, field: str, changes: dict[str, Any]) -
     assert fields(system, **changes) == [field]
 
 
+@pytest.mark.parametrize("username", ["admin", "mysql", "libvirt-qemu", "_dev"])
+def test_a_username_at_which_the_installer_of_debian_would_stop(username: str) -> None:
+    account = Account(username, password_hash=PASSWORD_HASH)
+    assert fields("debian", account=account) == ["username"]
+    assert [fields(system, account=account) for system in LINUX if system != "debian"] == [[]] * 5
+
+
 @pytest.mark.parametrize("system", WINDOWS)
 @pytest.mark.parametrize(
     ("field", "changes"),
@@ -151,6 +160,30 @@ def test_what_no_linux_takes(system: str, field: str, changes: dict[str, Any]) -
 )
 def test_what_windows_does_not_take(system: str, field: str, changes: dict[str, Any]) -> None:
     assert fields(system, **changes) == [field]
+
+
+@pytest.mark.parametrize("system", WINDOWS)
+@pytest.mark.parametrize("image", [False, True])
+@pytest.mark.parametrize(
+    ("host_name", "username", "refused"),
+    [
+        ("reception", "reception", True),
+        ("reception", "Reception", True),
+        ("reception", "reception1", False),
+        # What the computer is called counts, not the whole host name.
+        ("infinibay-build-server", "infinibay-build-server"[:15], False),
+        ("infinibay-build-server", computer_name("infinibay-build-server").upper(), True),
+        ("12345", "12345", False),
+    ],
+)
+def test_no_account_of_windows_has_the_computer_s_name(
+    system: str, image: bool, host_name: str, username: str, refused: bool
+) -> None:
+    manager = create_image_manager(OPERATING_SYSTEMS[system]) if image else create_unattended_manager(system)
+    installation = replace(plain(system), host_name=host_name, account=Account(username, password="secret"))
+
+    message = f"The username {username} is the computer's name too, which Windows forbids; change it or the hostname"
+    assert manager.problems(installation) == ((FieldProblem("username", message),) if refused else ())
 
 
 def test_windows_takes_the_longest_password_that_it_can() -> None:

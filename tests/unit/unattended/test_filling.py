@@ -13,6 +13,7 @@ from tree_sitter import Language, Parser
 from tree_sitter_powershell import language
 
 from infinibay.core.parameters import COMMAND_PLACE, SCRIPT_PLACE
+from infinibay.core.shell_quoting import literal_places
 from infinibay.errors import BadUserInput
 from infinibay.unattended.filling import fill
 from infinibay.unattended.installation import Interpreter
@@ -51,6 +52,29 @@ _SHELL_PLACES = (
     "case {{a}} in *) echo any;; esac",
     'name={{a}}; echo "$name"',
 )
+
+
+def _document(text: str) -> str:
+    """Its end is another than that of those inside of it."""
+    end = f"END{len(text)}"
+    return f"$(cat <<{end}\n{text} 'q'\n{end}\n)"
+
+
+# Pieces of shell text, each with what it means: such as may stand between double quotes, and words.
+_INNER: st.SearchStrategy[tuple[str, str]] = st.deferred(
+    lambda: st.one_of(
+        st.sampled_from([("{{a}}", "{{a}}"), ("it's # ", "it's # "), ("\n) ", "\n) "), ("${none:-x{{a}}}", "x{{a}}")]),
+        _WORDS.map(lambda word: (f"$(printf '<%s>' {word[0]})", f"<{word[1]}>")),
+        _TWO_INNER.map(lambda two: (_document(two[0]), f"{two[1]} 'q'")),
+    )
+)
+_TWO_INNER: st.SearchStrategy[tuple[str, str]] = st.tuples(_INNER, _INNER).map(
+    lambda two: (two[0][0] + two[1][0], two[0][1] + two[1][1])
+)
+_WORDS: st.SearchStrategy[tuple[str, str]] = st.one_of(
+    st.sampled_from([("{{a}}", "{{a}}"), ("'\"'{{a}}", '"{{a}}'), ("\\'{{a}}\\\"", "'{{a}}\"")]),
+    _TWO_INNER.map(lambda two: (f'"{two[0]}"', two[1])),
+)
 _PARSER = Parser(Language(language()))
 many = settings(max_examples=count(30, 500), deadline=None, derandomize=True)
 
@@ -69,6 +93,38 @@ def test_shells_get_each_value_as_one_argument(shell: Interpreter, values: list[
     for place in ("${{ inputs.%s }}", '"${{ inputs.%s }}"'):
         text = "printf '%s\\0' " + " ".join(place % name for name in names)
         assert ran(fill(text, SCRIPT_PLACE, names, shell), shell) == "".join(f"{value}\0" for value in values)
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+@many
+@given(piece=_WORDS, value=st.sampled_from(_TRICKS) | st.sampled_from(["a b *", ""]) | _TEXTS)
+def test_a_value_is_one_word_however_deep_its_place_lies(
+    shell: Interpreter, piece: tuple[str, str], value: str
+) -> None:
+    """In double quotes over lines, in substitutions between them, in here-documents, beside quotes that are data."""
+    text, meant = piece
+    assert literal_places(text, COMMAND_PLACE) == []
+    filled = fill(f"printf '[%s]' {text} {{{{a}}}}", COMMAND_PLACE, {"a": value}, shell)
+    assert ran(filled, shell, Path("/etc")) == f"[{meant.replace('{{a}}', value)}][{value}]"
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ('echo "one\ntwo {{a}}"', "one\ntwo a  b *\n"),
+        ('echo "$(printf "[%s]" "{{a}}")"', "[a  b *]\n"),
+        ("echo '\"' {{a}}", '" a  b *\n'),
+        ('cat <<END\npassword={{a}} "x"\nEND\n', 'password=a  b * "x"\n'),
+        ('echo "`printf "[%s]" {{a}}`"', "[a  b *]\n"),
+        ('echo "${none:-x {{a}}}"', "x a  b *\n"),
+        ("case 'a  b *' in {{a}}) echo same;; esac", "same\n"),
+        ("case 'a  b c' in {{a}}) echo same;; esac", ""),
+        ('set -eu; set -- {{a}} "{{a}}"; echo $#', "2\n"),
+    ],
+)
+def test_a_value_is_whole_where_quotes_are_hard_to_see(shell: Interpreter, text: str, meant: str) -> None:
+    assert ran(fill(text, COMMAND_PLACE, {"a": "a  b *"}, shell), shell, Path("/etc")) == meant
 
 
 @settings(max_examples=count(3, 30), deadline=None, derandomize=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import subprocess
 
 import pytest
@@ -14,6 +15,14 @@ from tests.support.powershell import grammar, walk
 
 # What Windows takes for a whole command line.
 _LONGEST_COMMAND = 32767
+# The folders where Windows looks for answers or keeps them, and what it calls them there.
+_ANSWER_COPIES = (
+    "'Panther'",
+    "'Panther\\Unattend'",
+    "'System32\\Sysprep'",
+    "'unattend.xml'",
+    "'unattend-original.xml'",
+)
 
 
 def _script() -> bytes:
@@ -49,14 +58,16 @@ def test_the_script_ends_before_one_stops_waiting_for_it() -> None:
 def test_what_would_win_over_later_answers_is_removed_before_sysprep_runs() -> None:
     """In the order of Microsoft's search: the registry, the two folders, the one of sysprep itself."""
     before, _, after = _script().decode().partition("Start-Process")
-    for place in (
-        "-LiteralPath 'HKLM:\\SYSTEM\\Setup' -Name UnattendFile",
-        "'Panther\\unattend.xml'",
-        "'Panther\\Unattend\\unattend.xml'",
-        "'System32\\Sysprep\\unattend.xml'",
-    ):
+    for place in ("-LiteralPath 'HKLM:\\SYSTEM\\Setup' -Name UnattendFile", *_ANSWER_COPIES):
         assert place in before
         assert place not in after
+
+
+def test_the_first_logon_and_the_copy_s_script_remove_the_same_copies_of_the_answers() -> None:
+    """Windows 11 keeps one as it was given, which has the password and the product key."""
+    for name in ("first_logon.ps1", "generalise.ps1"):
+        (loops,) = re.findall(r"foreach \(\$place in (.*)\) \{\n +foreach \(\$name in (.*)\) \{", template(name))
+        assert ", ".join(loops) == ", ".join(_ANSWER_COPIES)
 
 
 @pytest.mark.parametrize("system", ["ubuntu", "fedora", "debian"])
