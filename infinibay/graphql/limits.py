@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +11,11 @@ from graphql import (
     FieldNode,
     FragmentSpreadNode,
     GraphQLError,
+    GraphQLSyntaxError,
     InlineFragmentNode,
     OperationDefinitionNode,
     SelectionSetNode,
+    Source,
     ValidationRule,
 )
 from graphql.validation import ValidationContext
@@ -24,11 +27,13 @@ from strawberry.extensions import (
     ValidationCache,
 )
 
+LONGEST_TEXT = 32 * 1024
 MOST_TOKENS = 2000
 DEEPEST = 12
 MOST_ALIASES = 30
 MOST_SELECTIONS = 2000
-_CACHED_DOCUMENTS = 1000
+# Each may hold more than 1 MB.
+_CACHED_DOCUMENTS = 100
 
 
 @dataclass(frozen=True)
@@ -107,11 +112,25 @@ class ExtentLimit(ValidationRule):
         return _Extent(fields, aliases, deepest)
 
 
+class TextLimit(SchemaExtension):
+    """Refuses a text that is too long before it is parsed and kept: for the limit of tokens a comment is one, however
+    long."""
+
+    def on_parse(self) -> Iterator[None]:
+        text = self.execution_context.query or ""
+        if len(text) > LONGEST_TEXT:
+            raise GraphQLSyntaxError(
+                Source(""), 0, f"Document contains more than {LONGEST_TEXT} characters. Parsing aborted."
+            )
+        yield
+
+
 def extensions() -> list[Any]:
     """The schema's extensions for limits and document caches; each makes a fresh one per request."""
     # The cache knows a validated document by its rules too, so these must be the same objects in every request.
     rules: list[Any] = [ExtentLimit]
     makers: list[type[SchemaExtension] | Any] = [
+        TextLimit,
         lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS),
         lambda: AddValidationRules(rules),
         lambda: ParserCache(maxsize=_CACHED_DOCUMENTS),

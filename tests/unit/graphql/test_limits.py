@@ -8,6 +8,7 @@ import pytest
 import strawberry.schema.schema
 from graphql import get_introspection_query, validate
 
+from infinibay.graphql.limits import LONGEST_TEXT
 from tests.support.api import Api
 
 MACHINE = "user { id }"
@@ -33,6 +34,7 @@ def chained(levels: int) -> str:
 @pytest.mark.parametrize(
     ("query", "code", "message"),
     [
+        ("{ __typename } #" + "\N{GRINNING FACE}" * LONGEST_TEXT, "GRAPHQL_PARSE_FAILED", "32768 characters"),
         ("{ " + " ".join("__typename" for _ in range(2001)) + " }", "GRAPHQL_PARSE_FAILED", "2000 tokens"),
         (
             "{ " + " ".join(f"a{n}: __typename" for n in range(31)) + " }",
@@ -68,6 +70,10 @@ async def test_what_is_as_deep_as_allowed_is_answered(api: Api) -> None:
     deepest = "{ __schema { types { fields { type { ofType { ofType { ofType { ofType { ofType { ofType"
     answer = await api.ask(deepest + " { ofType { ofType { name } }" + " }" * 11)
     assert answer["__schema"]["types"]
+
+
+async def test_what_is_as_long_as_allowed_is_answered(api: Api) -> None:
+    assert await api.ask("{ __typename } #".ljust(LONGEST_TEXT, "x")) == {"__typename": "Query"}
 
 
 async def test_introspection_fits_into_the_limits(api: Api) -> None:
@@ -120,19 +126,29 @@ async def test_nested_fields_of_a_list_are_loaded_in_one_batch(api: Api) -> None
     assert api.operations.batches == ["latest"]
 
 
-async def test_a_document_is_validated_once_however_often_it_comes(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def validations(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The documents that are validated."""
+    documents: list[Any] = []
+
+    def noted(schema: Any, document: Any, *others: Any) -> list[Any]:
+        documents.append(document)
+        return list(validate(schema, document, *others))
+
+    monkeypatch.setattr(strawberry.schema.schema, "validate", noted)
+    return documents
+
+
+async def test_a_document_is_validated_once_however_often_it_comes(api: Api, validations: list[Any]) -> None:
     query = "query OnlyHere { currentUser { id email } }"
-    await api.ask(query)
-    validations = 0
-
-    def count(*arguments: Any) -> list[Any]:
-        nonlocal validations
-        validations += 1
-        return list(validate(*arguments))
-
-    monkeypatch.setattr(strawberry.schema.schema, "validate", count)
     for _ in range(3):
         await api.ask(query)
-    assert validations == 0
+    assert len(validations) == 1
     await api.ask(query.replace("email", "role"))
-    assert validations == 1
+    assert len(validations) == 2
+
+
+async def test_few_documents_are_kept(api: Api, validations: list[Any]) -> None:
+    for number in [*range(101), 100, 0]:
+        await api.ask(f"query Kept{number} {{ __typename }}")
+    assert len(validations) == 102
