@@ -36,6 +36,8 @@ _ME = "{ currentUser { id } }"
         ("{ " + " ".join(f"a{n}: __typename" for n in range(40)) + " }", {}, "GRAPHQL_VALIDATION_FAILED"),
         ("{ " + "__typename " * 3000 + "}", {}, "GRAPHQL_PARSE_FAILED"),
         ("{ __typename } #" + "x" * LONGEST_TEXT, {}, "GRAPHQL_PARSE_FAILED"),
+        ("{ a: __schema { types { name } } b: __schema { types { name } } }", {}, "GRAPHQL_VALIDATION_FAILED"),
+        ("{ " + "currentUser { id email } " * 300 + "}", {}, "GRAPHQL_VALIDATION_FAILED"),
         ("subscription { machineStatus { seq } machineEvents { seq } }", {}, "GRAPHQL_VALIDATION_FAILED"),
     ],
 )

@@ -41,11 +41,25 @@ def chained(levels: int) -> str:
             "GRAPHQL_VALIDATION_FAILED",
             "more than 30 aliases",
         ),
+        ("{ " + "currentUser { id email } " * 300 + "}", "GRAPHQL_VALIDATION_FAILED", "Validation aborted"),
         (doubling(12), "GRAPHQL_VALIDATION_FAILED", "selects more than 2000 fields"),
         (doubling(100), "GRAPHQL_VALIDATION_FAILED", "selects more than 2000 fields"),
         (nested(14), "GRAPHQL_VALIDATION_FAILED", "nested deeper than 12 levels"),
         (nested(150), "GRAPHQL_VALIDATION_FAILED", "nested deeper than 12 levels"),
         (chained(14), "GRAPHQL_VALIDATION_FAILED", "nested deeper than 12 levels"),
+        ("{ a: __schema { description } b: __schema { description } }", "GRAPHQL_VALIDATION_FAILED", "more than one"),
+        ('{ __schema { description } __type(name: "Query") { name } }', "GRAPHQL_VALIDATION_FAILED", "more than one"),
+        (
+            "{ ...F ...G } fragment F on Query { __typename __schema { description } } fragment G on Query { ...F }",
+            "GRAPHQL_VALIDATION_FAILED",
+            "more than one",
+        ),
+        ("{ __schema { a: types { name } b: types { name } } }", "GRAPHQL_VALIDATION_FAILED", "aliases inside"),
+        (
+            "{ __schema { ... { types { ...F } } } } fragment F on __Type { a: fields { name } }",
+            "GRAPHQL_VALIDATION_FAILED",
+            "aliases inside",
+        ),
         ("{ ...Nothing }", "GRAPHQL_VALIDATION_FAILED", "Unknown fragment 'Nothing'"),
         ("{ currentUser { ...F } } fragment F on UserType { id ...G }", "GRAPHQL_VALIDATION_FAILED", "fragment 'G'"),
         ("fragment F on UserType { ...F } { currentUser { ...F } }", "GRAPHQL_VALIDATION_FAILED", "itself"),
@@ -74,6 +88,12 @@ async def test_what_is_as_deep_as_allowed_is_answered(api: Api) -> None:
 
 async def test_what_is_as_long_as_allowed_is_answered(api: Api) -> None:
     assert await api.ask("{ __typename } #".ljust(LONGEST_TEXT, "x")) == {"__typename": "Query"}
+
+
+async def test_one_type_may_be_introspected_under_another_name_beside_fields(api: Api) -> None:
+    query = '{ a: __type(name: "Query") { name } b: currentUser { role } c: currentUser { id: role } ...F ...F }'
+    answer = await api.ask(query + " fragment F on Query { d: currentUser { __typename role } }")
+    assert answer["a"] == {"name": "Query"}
 
 
 async def test_introspection_fits_into_the_limits(api: Api) -> None:
