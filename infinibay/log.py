@@ -13,6 +13,8 @@ from typing import Any
 
 import structlog
 
+# These write whole requests, frames, paths, SQL parameters and addresses with passwords into lines below warnings.
+_TALKATIVE = ("httpx", "httpcore", "uvicorn", "websockets", "prisma", "sqlalchemy", "asyncio")
 _SECRET_ENDINGS = ("password", "passwd", "token", "authorization", "secret", "tokenkey", "productkey", "product_key")
 
 
@@ -64,9 +66,8 @@ def configure(*, level: str = "INFO", json: bool | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # These libraries put whole requests and SQL parameters into their lines.
-    for name in ("httpx", "httpcore", "uvicorn.access", "sqlalchemy", "asyncio"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

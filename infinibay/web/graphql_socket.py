@@ -1,14 +1,16 @@
 """GraphQL over a WebSocket: the protocols graphql-transport-ws and graphql-ws, hardened.
 
 The libraries' handlers speak the protocols. What is ours: each operation has a context of its own whose token is looked
-at again, malformed messages close the socket instead of breaking it, and every error has its code.
+at again, malformed messages close the socket instead of breaking it, nobody's socket stays open for nothing, and every
+error has its code.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +18,7 @@ from graphql import GraphQLSyntaxError
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.exceptions import ConnectionRejectionError
+from strawberry.http.async_base_view import AsyncWebSocketAdapter
 from strawberry.http.exceptions import NonJsonMessageReceived, NonTextMessageReceived
 from strawberry.schema import BaseSchema
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
@@ -23,7 +26,7 @@ from strawberry.subscriptions.protocols.graphql_ws.handlers import BaseGraphQLWS
 from strawberry.types.execution import PreExecutionError
 from typing_extensions import override
 
-from infinibay.errors import TooManyRequests
+from infinibay.errors import TooManyRequests, Unavailable
 from infinibay.graphql.context import Context
 from infinibay.graphql.errors import coded
 
@@ -36,15 +39,22 @@ _BEGINNINGS = frozenset({"subscribe", "start"})
 
 @dataclass
 class Connection:
-    """What a socket's client sent to say who it is; `connection_params` is filled by the handlers."""
+    """What a socket's client sent to say who it is, and how often it wanted something; `connection_params` is filled by
+    the handlers."""
 
     authorization: str | None
     context_of: Callable[[str | None], Awaitable[Context]]
     connection_params: Mapping[str, Any] | None = None
+    wishes: int = 0
+
+    async def context(self) -> Context:
+        """A context for the present moment."""
+        return await self.context_of(self.authorization)
 
     def accept(self) -> None:
         """Takes `authorization` (in any case) of `connection_init`, if it is there, instead of the handshake's header.
         Raises ConnectionRejectionError for one that is no text."""
+        self.wishes += 1
         for name, value in (self.connection_params or {}).items():
             if name.lower() == "authorization":
                 if not isinstance(value, str | None):
@@ -59,7 +69,8 @@ class _FreshContexts:
         self._schema = schema
 
     async def stream(self, query: str | None, *, context_value: Connection, **others: Any) -> AsyncGenerator[Any]:
-        context = await context_value.context_of(context_value.authorization)
+        context_value.wishes += 1
+        context = await context_value.context()
         return _with_syntax_errors(await self._schema.stream(query, context_value=context, **others))
 
     # The older protocol too runs queries and mutations.
@@ -76,11 +87,48 @@ async def _with_syntax_errors(results: AsyncGenerator[Any]) -> AsyncGenerator[An
             yield PreExecutionError(data=None, errors=[coded(error)])
 
 
+@asynccontextmanager
+async def _closed_for_nobody(
+    connection: Connection, socket: AsyncWebSocketAdapter, is_busy: Callable[[], bool], seconds: float
+) -> AsyncIterator[None]:
+    """Inside the block a socket that runs nothing and wants nothing for so long is closed, unless it is somebody's."""
+
+    async def watch() -> None:
+        wishes = None
+        while True:
+            if not is_busy() and connection.wishes == wishes:
+                context = await connection.context()
+                if context.principal is not None:
+                    return
+                # While the database is away, nobody knows whose it is.
+                if not isinstance(context.refusal, Unavailable):
+                    await socket.close(4401, "Nobody is logged in")
+                    return
+            wishes = connection.wishes
+            await asyncio.sleep(seconds)
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
+
+
 class TransportHandler(BaseGraphQLTransportWSHandler[Any, None]):
     """graphql-transport-ws."""
 
     def __init__(self, *, schema: BaseSchema, **others: Any) -> None:
         super().__init__(schema=_FreshContexts(schema), **others)  # type: ignore[arg-type]
+
+    @override
+    async def handle(self) -> None:
+        seconds = self.view.connection_init_wait_timeout.total_seconds()
+        async with _closed_for_nobody(self.context, self.websocket, self._is_busy, seconds):
+            await super().handle()
+
+    def _is_busy(self) -> bool:
+        # Until the greeting the protocol has a timer of its own.
+        return bool(self.operations) or not self.connection_acknowledged
 
     @override
     async def handle_message(self, message: Any) -> None:
@@ -104,6 +152,12 @@ class LegacyHandler(BaseGraphQLWSHandler[Any, None]):
 
     def __init__(self, *, schema: BaseSchema, **others: Any) -> None:
         super().__init__(schema=_FreshContexts(schema), **others)  # type: ignore[arg-type]
+
+    @override
+    async def handle(self) -> None:
+        seconds = self.view.connection_init_wait_timeout.total_seconds()
+        async with _closed_for_nobody(self.context, self.websocket, lambda: bool(self.tasks), seconds):
+            await super().handle()
 
     @override
     async def handle_message(self, message: Any) -> None:

@@ -156,11 +156,15 @@ class Socket:
 
 @asynccontextmanager
 async def opened(
-    url: str, protocol: str = TRANSPORT, headers: Mapping[str, str] | None = None, origin: str | None = None
+    url: str,
+    protocol: str = TRANSPORT,
+    headers: Mapping[str, str] | None = None,
+    origin: str | None = None,
+    path: str = "/graphql",
 ) -> AsyncIterator[Socket]:
     """A socket before its connection_init; `url` is the server's, as for HTTP."""
     async with connect(
-        url.replace("http", "ws", 1) + "/graphql",
+        url.replace("http", "ws", 1) + path,
         subprotocols=[Subprotocol(protocol)],
         additional_headers=headers,
         origin=origin,  # type: ignore[arg-type]

@@ -134,13 +134,13 @@ def machine_input() -> dict[str, Any]:
 
 
 @contextmanager
-def logged_to(file: Path) -> Iterator[None]:
+def logged_to(file: Path, level: str = "INFO") -> Iterator[None]:
     """The product's own logging inside the block, into a file."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level_before = root.handlers[:], root.level
     with file.open("a") as stream:
         with redirect_stderr(stream):
-            log.configure(level="INFO", json=True)
+            log.configure(level=level, json=True)
         # A logger that is kept would go on writing here after the block.
         structlog.configure(cache_logger_on_first_use=False)
         try:
@@ -148,7 +148,7 @@ def logged_to(file: Path) -> Iterator[None]:
         finally:
             structlog.reset_defaults()
             root.handlers[:] = handlers
-            root.setLevel(level)
+            root.setLevel(level_before)
 
 
 @asynccontextmanager

@@ -40,6 +40,20 @@ def test_lines_below_the_level_are_left_out(capsys: pytest.CaptureFixture[str]) 
     assert [line["event"] for line in _lines(capsys)] == ["loud"]
 
 
+@pytest.mark.parametrize("name", ["uvicorn.error", "uvicorn.access", "websockets.server", "prisma.engine", "httpx"])
+@pytest.mark.parametrize(("level", "loud"), [("DEBUG", ["warned", "failed"]), ("ERROR", ["failed"])])
+def test_libraries_that_write_requests_tell_of_troubles_alone(
+    capsys: pytest.CaptureFixture[str], name: str, level: str, loud: list[str]
+) -> None:
+    configure(level=level, json=True)
+    library = logging.getLogger(name)
+    library.debug("said")
+    library.info("told")
+    library.warning("warned")
+    library.error("failed")
+    assert [line["event"] for line in _lines(capsys)] == loud
+
+
 def test_bound_ids_are_on_every_line_of_the_block_and_on_libraries_lines(capsys: pytest.CaptureFixture[str]) -> None:
     configure(json=True)
     with bound(request_id="r1", machine_id="m1"):

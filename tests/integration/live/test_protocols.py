@@ -10,6 +10,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
+from infinibay.graphql.limits import LONGEST_TEXT
 from infinibay.web.graphql_endpoint import LARGEST_BODY
 from infinibay.web.graphql_socket import MOST_OPERATIONS
 from tests.integration.live.stage import EVENTS, Stage
@@ -34,6 +35,9 @@ _ME = "{ currentUser { id } }"
         ("query A { __typename } query B { __typename }", {}, "OPERATION_RESOLUTION_FAILURE"),
         ("{ " + " ".join(f"a{n}: __typename" for n in range(40)) + " }", {}, "GRAPHQL_VALIDATION_FAILED"),
         ("{ " + "__typename " * 3000 + "}", {}, "GRAPHQL_PARSE_FAILED"),
+        ("{ __typename } #" + "x" * LONGEST_TEXT, {}, "GRAPHQL_PARSE_FAILED"),
+        ("{ a: __schema { types { name } } b: __schema { types { name } } }", {}, "GRAPHQL_VALIDATION_FAILED"),
+        ("{ " + "currentUser { id email } " * 300 + "}", {}, "GRAPHQL_VALIDATION_FAILED"),
         ("subscription { machineStatus { seq } machineEvents { seq } }", {}, "GRAPHQL_VALIDATION_FAILED"),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 import strawberry.schema.schema
 from graphql import get_introspection_query, validate
 
+from infinibay.graphql.limits import LONGEST_TEXT
 from tests.support.api import Api
 
 MACHINE = "user { id }"
@@ -33,17 +34,32 @@ def chained(levels: int) -> str:
 @pytest.mark.parametrize(
     ("query", "code", "message"),
     [
+        ("{ __typename } #" + "\N{GRINNING FACE}" * LONGEST_TEXT, "GRAPHQL_PARSE_FAILED", "32768 characters"),
         ("{ " + " ".join("__typename" for _ in range(2001)) + " }", "GRAPHQL_PARSE_FAILED", "2000 tokens"),
         (
             "{ " + " ".join(f"a{n}: __typename" for n in range(31)) + " }",
             "GRAPHQL_VALIDATION_FAILED",
             "more than 30 aliases",
         ),
+        ("{ " + "currentUser { id email } " * 300 + "}", "GRAPHQL_VALIDATION_FAILED", "Validation aborted"),
         (doubling(12), "GRAPHQL_VALIDATION_FAILED", "selects more than 2000 fields"),
         (doubling(100), "GRAPHQL_VALIDATION_FAILED", "selects more than 2000 fields"),
         (nested(14), "GRAPHQL_VALIDATION_FAILED", "nested deeper than 12 levels"),
         (nested(150), "GRAPHQL_VALIDATION_FAILED", "nested deeper than 12 levels"),
         (chained(14), "GRAPHQL_VALIDATION_FAILED", "nested deeper than 12 levels"),
+        ("{ a: __schema { description } b: __schema { description } }", "GRAPHQL_VALIDATION_FAILED", "more than one"),
+        ('{ __schema { description } __type(name: "Query") { name } }', "GRAPHQL_VALIDATION_FAILED", "more than one"),
+        (
+            "{ ...F ...G } fragment F on Query { __typename __schema { description } } fragment G on Query { ...F }",
+            "GRAPHQL_VALIDATION_FAILED",
+            "more than one",
+        ),
+        ("{ __schema { a: types { name } b: types { name } } }", "GRAPHQL_VALIDATION_FAILED", "aliases inside"),
+        (
+            "{ __schema { ... { types { ...F } } } } fragment F on __Type { a: fields { name } }",
+            "GRAPHQL_VALIDATION_FAILED",
+            "aliases inside",
+        ),
         ("{ ...Nothing }", "GRAPHQL_VALIDATION_FAILED", "Unknown fragment 'Nothing'"),
         ("{ currentUser { ...F } } fragment F on UserType { id ...G }", "GRAPHQL_VALIDATION_FAILED", "fragment 'G'"),
         ("fragment F on UserType { ...F } { currentUser { ...F } }", "GRAPHQL_VALIDATION_FAILED", "itself"),
@@ -68,6 +84,16 @@ async def test_what_is_as_deep_as_allowed_is_answered(api: Api) -> None:
     deepest = "{ __schema { types { fields { type { ofType { ofType { ofType { ofType { ofType { ofType"
     answer = await api.ask(deepest + " { ofType { ofType { name } }" + " }" * 11)
     assert answer["__schema"]["types"]
+
+
+async def test_what_is_as_long_as_allowed_is_answered(api: Api) -> None:
+    assert await api.ask("{ __typename } #".ljust(LONGEST_TEXT, "x")) == {"__typename": "Query"}
+
+
+async def test_one_type_may_be_introspected_under_another_name_beside_fields(api: Api) -> None:
+    query = '{ a: __type(name: "Query") { name } b: currentUser { role } c: currentUser { id: role } ...F ...F }'
+    answer = await api.ask(query + " fragment F on Query { d: currentUser { __typename role } }")
+    assert answer["a"] == {"name": "Query"}
 
 
 async def test_introspection_fits_into_the_limits(api: Api) -> None:
@@ -120,19 +146,29 @@ async def test_nested_fields_of_a_list_are_loaded_in_one_batch(api: Api) -> None
     assert api.operations.batches == ["latest"]
 
 
-async def test_a_document_is_validated_once_however_often_it_comes(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def validations(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The documents that are validated."""
+    documents: list[Any] = []
+
+    def noted(schema: Any, document: Any, *others: Any) -> list[Any]:
+        documents.append(document)
+        return list(validate(schema, document, *others))
+
+    monkeypatch.setattr(strawberry.schema.schema, "validate", noted)
+    return documents
+
+
+async def test_a_document_is_validated_once_however_often_it_comes(api: Api, validations: list[Any]) -> None:
     query = "query OnlyHere { currentUser { id email } }"
-    await api.ask(query)
-    validations = 0
-
-    def count(*arguments: Any) -> list[Any]:
-        nonlocal validations
-        validations += 1
-        return list(validate(*arguments))
-
-    monkeypatch.setattr(strawberry.schema.schema, "validate", count)
     for _ in range(3):
         await api.ask(query)
-    assert validations == 0
+    assert len(validations) == 1
     await api.ask(query.replace("email", "role"))
-    assert validations == 1
+    assert len(validations) == 2
+
+
+async def test_few_documents_are_kept(api: Api, validations: list[Any]) -> None:
+    for number in [*range(101), 100, 0]:
+        await api.ask(f"query Kept{number} {{ __typename }}")
+    assert len(validations) == 102
