@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infinibay.db.client import Database
-from infinibay.errors import BadUserInput, FieldProblem
+from infinibay.errors import BadUserInput, FieldProblem, MediumUnread
 from infinibay.services.isos.library import IsoLibrary, IsoView
 from infinibay.services.isos.service import IsoService
 from infinibay.services.isos.uploads import IsoUploads
@@ -58,7 +58,11 @@ class IsoDesk:
         """Reads every medium as a whole; files that are no media are named as well."""
         checked = []
         for view in await self.list():
-            right = await self._service.validate(view.row.id)
+            try:
+                right = await self._service.validate(view.row.id)
+            except MediumUnread as error:
+                checked.append(Checked(view.row.filename, error.message))
+                continue
             after = await self._service.find(view.row.id)
             problem = after.row.problem if after else "It vanished meanwhile"
             checked.append(Checked(view.row.filename, None if right else problem or "It changed while it was read"))

@@ -71,7 +71,8 @@ class IsoUploads:
             await _settled(lambda: self._parts.close(upload_id, part))
 
     async def finish(self, principal: Principal, upload_id: str) -> rows.Iso:
-        """Puts a whole upload into place. Raises BadUserInput, and forgets the upload, when it is no medium."""
+        """Puts a whole upload into place. Raises BadUserInput, and forgets the upload, when it is no medium; after
+        every other error it can be finished again."""
         note, offset = await self._found(principal, upload_id)
         if offset != note.length:
             raise Conflict(f"The upload stands at byte {offset}")
