@@ -38,7 +38,7 @@ class IsoDesk:
         if not await asyncio.to_thread(file.is_file):
             raise BadUserInput(FieldProblem("file", f"{file} is no file"))
         size = (await asyncio.to_thread(file.stat)).st_size
-        row = await self._uploads.at_once(None, size, _pieces(file), lambda: None)
+        row = await self._uploads.at_once(None, size, _pieces(file), _unnamed)
         view = await self._service.choose(None, row.id) if default else await self._service.find(row.id)
         if view is None:
             raise BadUserInput(FieldProblem("file", "The copy vanished meanwhile"))
@@ -68,6 +68,10 @@ class IsoDesk:
             checked.append(Checked(view.row.filename, None if right else problem or "It changed while it was read"))
         strangers = [Checked(name, reason) for name, reason in self._library.strangers.items()]
         return [*checked, *strangers]
+
+
+async def _unnamed() -> None:
+    """The system is whatever the file holds."""
 
 
 async def _pieces(file: Path) -> AsyncIterator[bytes]:

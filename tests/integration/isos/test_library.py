@@ -264,13 +264,24 @@ async def test_a_content_that_changed_below_its_checksum_is_found_out(shelf: She
     assert (await shelf.one("ubuntu.iso"))["isAvailable"] is True
 
 
+def _desk(shelf: Shelf) -> IsoDesk:
+    parts = shelf.other
+    return IsoDesk(shelf.api.database, parts.library, parts.service, parts.uploads)
+
+
+async def test_the_operator_s_own_file_is_copied_and_chosen(shelf: Shelf) -> None:
+    ubuntu_iso(shelf.folder / "ubuntu.iso")
+    added = await _desk(shelf).add(fedora_iso(shelf.folder.parent / "own"), default=True)
+    assert (added.row.os, added.is_default) == ("fedora", True)
+    assert shelf.files() == sorted(["ubuntu.iso", added.row.filename])
+
+
 async def test_a_medium_that_is_not_read_in_time_stays_what_it_was(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ubuntu_iso(shelf.folder / "ubuntu.iso")
     before = await shelf.one("ubuntu.iso")
-    parts = shelf.other
-    desk = IsoDesk(shelf.api.database, parts.library, parts.service, parts.uploads)
+    desk = _desk(shelf)
     with monkeypatch.context() as slow:
         slow.setattr(recognition, "_SECONDS", 0)
         refused = await shelf.refused("validateISO", before["id"])

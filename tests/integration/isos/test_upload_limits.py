@@ -69,6 +69,9 @@ async def test_a_disk_that_is_full_or_gets_full(shelf: Shelf, admin: Uploader, m
         glutton = directory.root / "glutton"
         glutton.write_bytes(bytes(3_000_000))
 
+        async def unnamed() -> None:
+            pass
+
         async def all_of_it() -> AsyncIterator[bytes]:
             yield medium[:1_500_000]
             yield medium[1_500_000:]
@@ -78,7 +81,7 @@ async def test_a_disk_that_is_full_or_gets_full(shelf: Shelf, admin: Uploader, m
         kept = await small.find(principal, begun.id)
         assert 0 < kept.offset <= 1_900_000
         with pytest.raises(NoSpace):
-            await small.at_once(principal, len(medium), all_of_it(), lambda: None)
+            await small.at_once(principal, len(medium), all_of_it(), unnamed)
         glutton.unlink()
 
         async def rest() -> AsyncIterator[bytes]:
