@@ -77,6 +77,7 @@ async def test_progress_shows_an_operation_until_it_ends(stage: Stage) -> None:
             machine,
         )
     )[0][0]
+    await _change(stage, operation, "state = 'QUEUED'")
     async with stage.socket("owner") as socket:
         stream = await socket.start(PROGRESS, {"id": operation})
         assert (await stream.next())["state"] == "QUEUED"
