@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.integration.live.stage import EVENTS, PROGRESS, STATUS, Stage, events
+from tests.integration.live.stage import ASSIGN, EVENTS, PROGRESS, STATUS, Stage, events
 from tests.support.sockets import PROTOCOLS
 
 
@@ -154,6 +154,16 @@ async def test_a_machine_that_changes_hands(stage: Stage) -> None:
         assert (await (await old.start(STATUS, {"id": machine})).next())["status"] == "running"
         refusal = await (await new.start(STATUS, {"id": machine})).refusal()
         assert refusal["code"] == "NOT_FOUND"
+
+
+async def test_an_owner_whose_id_is_written_in_capitals_is_the_same_one(stage: Stage) -> None:
+    machine, owner = await stage.machine(None), stage.product.users["owner"]
+    before = await stage.last()
+    for _ in range(2):
+        assigned = await stage.product.ask(ASSIGN, {"input": {"id": machine.upper(), "userId": owner.upper()}})
+        assert assigned["updateMachineUser"]["userId"] == owner
+    told = await stage.product.rows("SELECT kind, data->>'userId' FROM events WHERE seq > %s ORDER BY seq", before)
+    assert told == [("machine.updated", owner)]
 
 
 async def test_a_stream_over_plain_http_is_refused(stage: Stage) -> None:
