@@ -15,7 +15,8 @@ InfinibayError                     INTERNAL_SERVER_ERROR
 │   ├── DatabaseUnavailable        UNAVAILABLE
 │   ├── HypervisorUnavailable      UNAVAILABLE
 │   ├── DeadlineExceeded           UNAVAILABLE
-│   └── NoSpace                    UNAVAILABLE
+│   ├── NoSpace                    UNAVAILABLE
+│   └── MediumUnread               UNAVAILABLE
 ├── DatabaseError                  INTERNAL_SERVER_ERROR
 │   └── UniqueViolation            CONFLICT
 ├── HypervisorError                INTERNAL_SERVER_ERROR  (carries libvirt's code)
@@ -139,6 +140,10 @@ class DeadlineExceeded(Unavailable):
 
 class NoSpace(Unavailable):
     """There is not enough space for it in the ISO directory."""
+
+
+class MediumUnread(Unavailable):
+    """The ISO file could not be read in time."""
 
 
 class DatabaseError(InfinibayError):

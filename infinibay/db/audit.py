@@ -26,6 +26,11 @@ async def begin(
     return int(written[0]["id"])
 
 
+async def purge(db: Database, days: int) -> None:
+    """Deletes entries older than `days`."""
+    await db.execute_raw("DELETE FROM audit_entries WHERE at < now() - make_interval(days => $1::int)", days)
+
+
 async def end(db: Database, entry: int, *, actor_id: str | None, machine_id: str | None, result: str) -> None:
     """Adds how it ended, and who and which machine it was where that is known only now."""
     await db.execute_raw(

@@ -71,12 +71,6 @@ async def last_seq(db: Database) -> int:
     return newest.seq if newest else 0
 
 
-async def owner_of_operation(db: Database, operation_id: str) -> str | None:
-    """Whose machine it concerns, or concerned as long as there was one."""
-    newest = await db.event.find_first(where={"operationId": operation_id}, order={"seq": "desc"})
-    return newest.ownerId if newest else None
-
-
 def topics(event: rows.Event) -> tuple[str, ...]:
     """What an event is about: ids of its machine, its operation and the machine's owner."""
     return tuple(name for name in (event.machineId, event.operationId, event.ownerId) if name is not None)

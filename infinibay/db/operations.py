@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from prisma import Json, types
 
@@ -74,6 +74,23 @@ SELECT o.id::text AS id FROM unnest($1::uuid[]) AS wanted (machine_id) CROSS JOI
   SELECT id FROM operations WHERE machine_id = wanted.machine_id AND (failure_code IS NOT NULL OR NOT $2::boolean)
   ORDER BY created_at DESC, id DESC LIMIT 1) o
 """
+
+
+# Its events know whose the machine was meanwhile; they are found by the indices on their owner or operation.
+_CONCERNS = (
+    "(o.requested_by_id = $1::uuid"
+    " OR EXISTS (SELECT 1 FROM events e WHERE e.operation_id = o.id AND e.owner_id = $1::uuid))"
+)
+_CONCERNS_USER = f"SELECT 1 AS found FROM operations o WHERE o.id = $2::uuid AND {_CONCERNS}"  # noqa: S608 - constants
+_PAGE = f"""
+SELECT o.id::text AS id FROM operations o
+WHERE ($1::uuid IS NULL OR {_CONCERNS})
+  AND ($2::uuid IS NULL OR o.machine_id = $2::uuid)
+  AND ($3::text IS NULL OR o.state = $3::text::"OperationState")
+  AND ($4::text IS NULL OR o.kind = $4::text)
+  AND ($5::text IS NULL OR (o.created_at, o.id) < ($5::text::timestamptz, $6::uuid))
+ORDER BY o.created_at DESC, o.id DESC LIMIT $7::int
+"""  # noqa: S608 - constants
 
 
 @dataclass(frozen=True)
@@ -174,34 +191,27 @@ async def _newest(db: Database, machine_ids: Sequence[str], *, failed: bool) -> 
     return {row.machineId: row for row in found if row.machineId is not None}
 
 
+async def concerns(db: Database, operation_id: str, user_id: str) -> bool:
+    """Whether the user asked for it, or owned its machine while it was under way."""
+    return bool(await db.query_raw(_CONCERNS_USER, user_id, operation_id))
+
+
 async def page(
     db: Database,
     *,
-    owner_id: str | None,
+    user_id: str | None,
     machine_id: str | None,
     state: rows.OperationState | None,
     kind: str | None,
     first: int,
     after: tuple[datetime, str] | None,
 ) -> list[rows.Operation]:
-    """Up to `first` operations, newest first, that follow the cursor; of one owner's machines, or all (None)."""
-    conditions: list[dict[str, Any]] = []
-    if owner_id is not None:
-        owned = await db.machine.find_many(where={"userId": owner_id})
-        conditions.append({"machineId": {"in": [machine.id for machine in owned]}})
-    if machine_id is not None:
-        conditions.append({"machineId": machine_id})
-    if state is not None:
-        conditions.append({"state": state})
-    if kind is not None:
-        conditions.append({"kind": kind})
-    if after is not None:
-        at, operation_id = after
-        conditions.append({"OR": [{"createdAt": {"lt": at}}, {"createdAt": at, "id": {"lt": operation_id}}]})
+    """Up to `first` operations, newest first, that follow the cursor; those that concern a user, or all (None)."""
+    at, operation_id = after or (None, None)
+    moment = at.isoformat() if at else None
+    listed = await db.query_raw(_PAGE, user_id, machine_id, state and state.value, kind, moment, operation_id, first)
     return await db.operation.find_many(
-        where=cast("types.OperationWhereInput", {"AND": conditions}),
-        order=[{"createdAt": "desc"}, {"id": "desc"}],
-        take=first,
+        where={"id": {"in": [row["id"] for row in listed]}}, order=[{"createdAt": "desc"}, {"id": "desc"}]
     )
 
 

@@ -6,6 +6,7 @@ A subscription: permission → texts → resolver → its stream, as long as the
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
@@ -29,6 +30,9 @@ from infinibay.graphql.texts import check
 
 Resolver = Callable[..., Any]
 _KEY = "idempotencyKey"
+_CANCELLED = "cancelled"
+# What an anonymous caller may repeat without an end leaves no entry in the audit trail.
+_UNWRITTEN = frozenset({_CANCELLED, TooManyRequests.code})
 
 
 def protect(schema: GraphQLSchema, rules: Mapping[str, Rule]) -> None:
@@ -56,7 +60,7 @@ def protect(schema: GraphQLSchema, rules: Mapping[str, Rule]) -> None:
 def _counted(operation: str, name: str, resolve: Resolver) -> Resolver:
     async def counted(source: Any, info: Any, **arguments: Any) -> Any:
         info.context.root_fields.add(name)
-        outcome = "cancelled"
+        outcome = _CANCELLED
         try:
             with metrics.timed(metrics.FIELD_SECONDS.labels(operation, name)):
                 result = resolve(source, info, **arguments)
@@ -131,8 +135,10 @@ def _mutation(name: str, area: str, rule: Rule, resolve: Resolver) -> Resolver:
                 return await call()
             return await _once(context, key, name, arguments, call)
 
-        if context.principal is None and rule is not Rule.PUBLIC:
-            return await answer()
+        if context.principal is None:
+            # No throttle has seen what is refused here, so it must not reach the audit trail.
+            demand(rule, context)
+            check(arguments)
         return await _audited(context, name, _machine_id(area, arguments), dict(arguments), answer)
 
     return guarded
@@ -160,7 +166,7 @@ async def _audited(
     answer: Callable[[], Awaitable[Any]],
 ) -> Any:
     audit = context.services.audit
-    # Anonymous attempts are written at their end: a throttled one leaves no entry, so nobody can fill the table.
+    # Anonymous attempts are written at their end, and not all of them, so nobody can fill the table.
     entry = await audit.begin(context.principal, name, machine_id, arguments) if context.principal else None
     outcome, actor_id = "INTERNAL_SERVER_ERROR", None
     try:
@@ -173,8 +179,11 @@ async def _audited(
     except InfinibayError as error:
         outcome = error.code
         raise
+    except asyncio.CancelledError:
+        outcome = _CANCELLED
+        raise
     finally:
-        if entry is None and outcome != TooManyRequests.code:
+        if entry is None and outcome not in _UNWRITTEN:
             entry = await audit.begin(None, name, machine_id, arguments)
         if entry is not None:
             await audit.end(entry, outcome, actor_id=actor_id, machine_id=machine_id)

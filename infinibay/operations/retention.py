@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from infinibay.db import events
+from infinibay.db import audit, events
 from infinibay.db import operations as queries
 from infinibay.db.client import Database
 from infinibay.errors import Unavailable
@@ -15,11 +15,13 @@ log = get_logger(__name__)
 _FIRST_SECONDS = 30.0
 _DAY_SECONDS = 86_400.0
 _AT_ONCE = 500
+_AUDIT_DAYS = 365
 
 
 async def purge(database: Database, queue: DurableQueue, days: int) -> int:
     """Deletes operations (with the durable engine's records) that ended and events that happened more than `days` ago,
-    idempotency keys older than a day and secrets whose time is over. Returns how many operations went."""
+    audit entries older than that and a year, idempotency keys older than a day and secrets whose time is over. Returns
+    how many operations went."""
     gone = 0
     while outdated := await queries.outdated(database, days, _AT_ONCE):
         # The row goes last: after a death in between it is found again, which the engine's records would not be.
@@ -27,6 +29,7 @@ async def purge(database: Database, queue: DurableQueue, days: int) -> int:
         await queries.delete(database, outdated)
         gone += len(outdated)
     await events.purge(database, days)
+    await audit.purge(database, max(days, _AUDIT_DAYS))
     await queries.purge_keys_and_secrets(database)
     return gone
 

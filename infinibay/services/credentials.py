@@ -20,7 +20,12 @@ class Trial:
 
     async def matches(self, password: str, stored: str | None) -> bool:
         """Whether the password is the stored one of the account; the same work for one that is not there (None)."""
-        self.matched = await self._passwords.matches(password, stored, known=self._attempt.known)
+        try:
+            self.matched = await self._passwords.matches(password, stored, known=self._attempt.known)
+        except asyncio.CancelledError:
+            # Else whoever hangs up in time would guess uncounted.
+            self.matched = False
+            raise
         return self.matched
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from infinibay.core.access import Principal
 from infinibay.core.identifiers import canonical
-from infinibay.db import events, machines, operations, rows
+from infinibay.db import machines, operations, rows
 from infinibay.db.client import Database
-from infinibay.errors import Conflict, NotFound
+from infinibay.errors import Conflict, Forbidden, NotFound
 from infinibay.events.feed import Feed
 from infinibay.operations.api import Failure
 from infinibay.operations.context import stored
@@ -27,7 +27,7 @@ class OperationPage:
 
 
 class OperationsService:
-    """A user sees what concerns own machines, also one that it removed, and what was asked for by the user;
+    """A user sees what was asked for by the user, and what was done to a machine while it was the user's;
     administrators see all."""
 
     def __init__(self, database: Database, engine: OperationEngine, feed: Feed[rows.Event]) -> None:
@@ -38,9 +38,9 @@ class OperationsService:
     async def find(self, principal: Principal, operation_id: str) -> rows.Operation | None:
         known_form = canonical(operation_id)
         operation = await operations.find(self._database, known_form) if known_form else None
-        if operation is None or not await self._visible(principal, operation):
-            return None
-        return operation
+        if operation is None or principal.is_admin:
+            return operation
+        return operation if await operations.concerns(self._database, operation.id, principal.user_id) else None
 
     async def page(
         self,
@@ -56,7 +56,7 @@ class OperationsService:
             return OperationPage([], None)
         found = await operations.page(
             self._database,
-            owner_id=None if principal.is_admin else principal.user_id,
+            user_id=None if principal.is_admin else principal.user_id,
             machine_id=machine_id,
             state=state,
             kind=kind,
@@ -74,9 +74,16 @@ class OperationsService:
             raise NotFound("Operation not found")
         if operation.endedAt is not None:
             raise Conflict("The operation has ended already")
+        if not (principal.is_admin or operation.requestedById == principal.user_id):
+            await self._demand_owner(principal, operation)
         async with self._database.tx() as tx:
             await idempotency.settle(tx, {"operation": operation.id})
             return await self._engine.request_cancel(operation.id, tx)
+
+    async def _demand_owner(self, principal: Principal, operation: rows.Operation) -> None:
+        machine = await machines.find(self._database, operation.machineId) if operation.machineId else None
+        if machine is not None and machine.userId != principal.user_id:
+            raise Forbidden("The machine is no longer yours")
 
     async def succeeded(self, operation_id: str) -> None:
         """Returns when the operation of an earlier call has succeeded. Raises OperationFailed, or Unavailable while it
@@ -85,7 +92,7 @@ class OperationsService:
 
     async def watch(self, principal: Principal, operation_id: str) -> AsyncGenerator[rows.Operation]:
         """The operation as it is, then whenever it has changed, until it has ended. Raises NotFound for one that is
-        absent or not the principal's, also when it no longer is."""
+        absent or not the principal's."""
         if await self.find(principal, operation_id) is None:
             raise NotFound("Operation not found")
         return self._progress(principal, operation_id)
@@ -119,12 +126,3 @@ class OperationsService:
                 failure = Failure(step=None, code="NOT_FOUND", message=reason)
             failures[machine.id] = failure
         return failures
-
-    async def _visible(self, principal: Principal, operation: rows.Operation) -> bool:
-        if principal.is_admin or operation.requestedById == principal.user_id:
-            return True
-        if operation.machineId is None:
-            return False
-        machine = await machines.find(self._database, operation.machineId)
-        owner_id = machine.userId if machine else await events.owner_of_operation(self._database, operation.id)
-        return owner_id == principal.user_id

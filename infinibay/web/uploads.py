@@ -90,8 +90,13 @@ class _Uploads:
         form = FormFile(request.headers["content-type"])
         uploads = self._services.iso_uploads
 
+        async def named() -> str | None:
+            # The session may have ended while the bytes came.
+            await self._caller(request)
+            return form.fields.get("os")
+
         async def upload() -> tuple[str, str, int, str]:
-            row = await uploads.at_once(caller, length, form.pieces(self._body(request)), lambda: form.fields.get("os"))
+            row = await uploads.at_once(caller, length, form.pieces(self._body(request)), named)
             return row.id, row.filename, row.sizeBytes, row.os
 
         iso_id, filename, size, system = await self._audited(caller, {"length": length}, upload)

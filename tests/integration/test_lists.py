@@ -20,6 +20,7 @@ NESTED = f"{{ {FIELDS} {RELATED} }}"
 LISTS = {
     "machines": f"{{ machines {NESTED} }}",
     "machinesPage": f"{{ machinesPage(first: 1000) {{ total items {NESTED} }} }}",
+    "operations": "{ operations(first: 1000) { items { id kind } } }",
     "own fields": "{ machines { id name status cpuCores } }",
 }
 # The worker's statements come between now and then, and never take any away.

@@ -33,6 +33,11 @@ _ME = "{ currentUser { id } }"
 _LOGIN = "mutation ($email: String!, $password: String!) { login(email: $email, password: $password) { token } }"
 _ASSIGN = "mutation ($input: UpdateMachineUserInput!) { updateMachineUser(input: $input) { userId departmentId } }"
 _MOVE = "mutation ($id: String!, $to: String!) { moveMachine(id: $id, departmentId: $to) { id } }"
+# The machine's operation as if it had still run when the owner got the machine.
+_TOLD = (
+    "INSERT INTO events (kind, machine_id, operation_id, owner_id)"
+    " SELECT 'operation.updated', machine_id, id, %s::uuid FROM operations WHERE id = %s::uuid RETURNING 1"
+)
 _AUTOSTART = "mutation ($id: String!) { setAutostart(id: $id, enabled: false) { id } }"
 
 
@@ -61,6 +66,7 @@ class Stage:
             await product.ask(_ASSIGN, {"input": assigned})
             await product.ask(_MOVE, {"id": ground.machine, "to": self.department})
             await product.ask(_AUTOSTART, {"id": ground.machine})
+            await product.rows(_TOLD, product.users["owner"], ground.operation)
             await product.rows("UPDATE machine_configurations SET graphic_port = 5901 RETURNING 1")
         again, self.logged_out = self.logged_out, False
         for caller, email in self.emails.items() if again else ():

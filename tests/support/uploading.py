@@ -39,7 +39,7 @@ class Uploader:
         self._client = client
         self.headers = {"authorization": f"Bearer {shelf.api.tokens[role]}"} if role else {}
 
-    async def form(self, body: bytes, headers: dict[str, str] | None = None) -> httpx.Response:
+    async def form(self, body: bytes | AsyncIterator[bytes], headers: dict[str, str] | None = None) -> httpx.Response:
         return await self._client.post("/isoUpload", content=body, headers={**self.headers, **_FORM, **(headers or {})})
 
     async def begin(self, length: int | str, **metadata: str) -> httpx.Response:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infinibay.db.client import Database
-from infinibay.errors import BadUserInput, FieldProblem
+from infinibay.errors import BadUserInput, FieldProblem, MediumUnread
 from infinibay.services.isos.library import IsoLibrary, IsoView
 from infinibay.services.isos.service import IsoService
 from infinibay.services.isos.uploads import IsoUploads
@@ -38,7 +38,7 @@ class IsoDesk:
         if not await asyncio.to_thread(file.is_file):
             raise BadUserInput(FieldProblem("file", f"{file} is no file"))
         size = (await asyncio.to_thread(file.stat)).st_size
-        row = await self._uploads.at_once(None, size, _pieces(file), lambda: None)
+        row = await self._uploads.at_once(None, size, _pieces(file), _unnamed)
         view = await self._service.choose(None, row.id) if default else await self._service.find(row.id)
         if view is None:
             raise BadUserInput(FieldProblem("file", "The copy vanished meanwhile"))
@@ -58,12 +58,20 @@ class IsoDesk:
         """Reads every medium as a whole; files that are no media are named as well."""
         checked = []
         for view in await self.list():
-            right = await self._service.validate(view.row.id)
+            try:
+                right = await self._service.validate(view.row.id)
+            except MediumUnread as error:
+                checked.append(Checked(view.row.filename, error.message))
+                continue
             after = await self._service.find(view.row.id)
             problem = after.row.problem if after else "It vanished meanwhile"
             checked.append(Checked(view.row.filename, None if right else problem or "It changed while it was read"))
         strangers = [Checked(name, reason) for name, reason in self._library.strangers.items()]
         return [*checked, *strangers]
+
+
+async def _unnamed() -> None:
+    """The system is whatever the file holds."""
 
 
 async def _pieces(file: Path) -> AsyncIterator[bytes]:

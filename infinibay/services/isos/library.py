@@ -14,7 +14,7 @@ from infinibay.core.isos import default_of, defaults, system_of_name
 from infinibay.core.operating_systems import OperatingSystem
 from infinibay.db import events, isos, rows
 from infinibay.db.client import Database
-from infinibay.errors import FieldProblem
+from infinibay.errors import FieldProblem, MediumUnread
 from infinibay.host.iso_directory import IsoDirectory
 from infinibay.log import get_logger
 from infinibay.services.isos.contents import contents_of, medium_of
@@ -113,6 +113,17 @@ class IsoLibrary:
         values = _values(found, found.system, status, sha256, found.problem)
         return await self._put(name, values, actor_id)
 
+    async def understood(self, row: rows.Iso, found: Recognized) -> None:
+        """Writes what a file holds that was not read, or not understood, when it was looked at."""
+        status = (str(row.stamp), row.sizeBytes)
+        problem = problem_of(row.filename, found)
+        values = _values(found, _system_on(row.filename, found) or row.os, status, row.sha256, problem)
+        async with self._database.tx() as tx:
+            await isos.take_turns(tx)
+            before = await isos.find(tx, row.id)
+            if before is not None and before.stamp == row.stamp:
+                await self._write(tx, before, row.filename, values, None)
+
     async def _compared(self) -> tuple[list[rows.Iso], list[Callable[[], Awaitable[None]]]]:
         """The rows, and what is to be done until they are as the files."""
         files = await asyncio.to_thread(self.directory.scan)
@@ -134,7 +145,8 @@ class IsoLibrary:
         by_name = system_of_name(name)
         try:
             found = await recognized(self.directory.path(name))
-        except NoMedium as error:
+        except (NoMedium, MediumUnread) as error:
+            # Also when it was only slow, for who lists the media must not wait for it each time; `understood` mends it.
             system = by_name or (row.os if row else None)
             if system is None:
                 self._strangers[name] = (stamp, str(error))
@@ -143,13 +155,13 @@ class IsoLibrary:
                 nothing = Recognized("", None, (), None, "", ())
                 await self._put(name, _values(nothing, system, (stamp, size), None, str(error)), None)
             return
-        system = found.system or by_name or ""
+        system = _system_on(name, found)
         if row is None and by_name is None and (found.problem or not system):
             self._strangers[name] = (stamp, found.problem or UNKNOWN)
             return
         self._strangers.pop(name, None)
-        problem = found.problem if system else UNKNOWN
-        await self._put(name, _values(found, system or (row.os if row else ""), (stamp, size), None, problem), None)
+        values = _values(found, system or (row.os if row else ""), (stamp, size), None, problem_of(name, found))
+        await self._put(name, values, None)
 
     async def _put(self, name: str, values: isos.IsoValues, actor_id: str | None) -> rows.Iso:
         async with self._database.tx() as tx:
@@ -158,10 +170,15 @@ class IsoLibrary:
             # Another process may have looked into the same file meanwhile.
             if before is not None and before.stamp == values.stamp and values.sha256 in (None, before.sha256):
                 return before
-            if before is not None and before.isDefault and before.os != values.os:
-                await isos.release_default(tx, before.id)
-            row = await isos.put(tx, name, values)
-            await tell(tx, "iso.registered" if before is None else "iso.updated", row, actor_id)
+            return await self._write(tx, before, name, values, actor_id)
+
+    async def _write(
+        self, tx: Database, before: rows.Iso | None, name: str, values: isos.IsoValues, actor_id: str | None
+    ) -> rows.Iso:
+        if before is not None and before.isDefault and before.os != values.os:
+            await isos.release_default(tx, before.id)
+        row = await isos.put(tx, name, values)
+        await tell(tx, "iso.registered" if before is None else "iso.updated", row, actor_id)
         return row
 
     async def _miss(self, row: rows.Iso) -> None:
@@ -171,6 +188,16 @@ class IsoLibrary:
                 return
             await isos.miss(tx, row.id, MISSING)
             await tell(tx, "iso.updated", row, None)
+
+
+def _system_on(name: str, found: Recognized) -> str:
+    """The system that content or name tell, "" when neither does."""
+    return found.system or system_of_name(name) or ""
+
+
+def problem_of(name: str, found: Recognized) -> str | None:
+    """Why a file that was read is of no use."""
+    return found.problem if _system_on(name, found) else UNKNOWN
 
 
 def viewed(found: Sequence[rows.Iso]) -> list[IsoView]:

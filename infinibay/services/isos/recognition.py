@@ -10,7 +10,7 @@ from typing import Any
 
 import infinibay
 from infinibay.core.iso_recognition import Evidence, Recognized, WindowsImage, recognize
-from infinibay.errors import HostFailure
+from infinibay.errors import HostFailure, MediumUnread
 from infinibay.host import process
 from infinibay.log import get_logger
 from infinibay.unattended.media import evidence
@@ -29,10 +29,11 @@ class NoMedium(Exception):
 
 
 async def recognized(path: Path) -> Recognized:
-    """What is on the image. Raises NoMedium with the reason in a sentence, or HostFailure."""
+    """What is on the image. Raises NoMedium with the reason in a sentence, MediumUnread when that is not known (the
+    reader took too long, or was killed), or HostFailure."""
     ended = await process.run([sys.executable, "-P", "-c", _PROGRAM, str(_ROOT), str(path)], seconds=_SECONDS)
     if ended.timed_out or ended.code is None or ended.code < 0:
-        raise NoMedium("The ISO file cannot be read")
+        raise MediumUnread("The ISO file could not be read in time")
     if ended.code != 0:
         raise HostFailure(f"The reader of ISO images ended with {ended.code}")
     if ended.stderr:

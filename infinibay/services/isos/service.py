@@ -14,7 +14,7 @@ from infinibay.db import isos, rows
 from infinibay.db.client import Database
 from infinibay.errors import BadUserInput, Conflict, FieldProblem, NotFound
 from infinibay.services import idempotency
-from infinibay.services.isos.library import MISSING, UNKNOWN, IsoLibrary, IsoView, tell
+from infinibay.services.isos.library import MISSING, UNKNOWN, IsoLibrary, IsoView, problem_of, tell
 from infinibay.services.isos.recognition import NoMedium, recognized
 
 _CHANGED = "Its content is not the one that its checksum was taken of"
@@ -140,12 +140,15 @@ class IsoService:
             await tell(tx, "iso.removed", row, principal.user_id)
 
     async def validate(self, iso_id: str) -> bool:
-        """Whether the file is there, whole, and what it was when its checksum was taken. Reads all of it."""
+        """Whether the file is there, whole, and what it was when its checksum was taken. Reads all of it.
+
+        Raises MediumUnread, with nothing written, when it can't be told now.
+        """
         row = await self._row(iso_id)
         if row.stamp is None:
             return False
         try:
-            await recognized(self._library.directory.path(row.filename))
+            found = await recognized(self._library.directory.path(row.filename))
             stamp, sha256 = await self._library.digest(row.filename)
         except (NoMedium, NotFound) as error:
             await isos.verified(self._database, row.id, datetime.now(UTC), str(error))
@@ -154,7 +157,9 @@ class IsoService:
             return False
         if row.sha256 is None:
             await isos.set_checksum(self._database, row.id, stamp, sha256)
-        problem = row.problem if row.problem != _CHANGED else None
+        problem = problem_of(row.filename, found)
+        if row.problem not in (None, _CHANGED, problem):
+            await self._library.understood(row, found)
         if row.sha256 not in (None, sha256):
             problem = _CHANGED
         await isos.verified(self._database, row.id, datetime.now(UTC), problem)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -71,7 +71,8 @@ class IsoUploads:
             await _settled(lambda: self._parts.close(upload_id, part))
 
     async def finish(self, principal: Principal, upload_id: str) -> rows.Iso:
-        """Puts a whole upload into place. Raises BadUserInput, and forgets the upload, when it is no medium."""
+        """Puts a whole upload into place. Raises BadUserInput, and forgets the upload, when it is no medium; after
+        every other error it can be finished again."""
         note, offset = await self._found(principal, upload_id)
         if offset != note.length:
             raise Conflict(f"The upload stands at byte {offset}")
@@ -95,9 +96,14 @@ class IsoUploads:
         await self._forget(upload_id)
 
     async def at_once(
-        self, principal: Principal | None, most: int, pieces: AsyncIterator[bytes], system: Callable[[], str | None]
+        self,
+        principal: Principal | None,
+        most: int,
+        pieces: AsyncIterator[bytes],
+        system: Callable[[], Awaitable[str | None]],
     ) -> rows.Iso:
-        """A whole medium of at most so many bytes; `system` is asked once all has come. Nothing is kept on failure.
+        """A whole medium of at most so many bytes; `system` is asked once all has come, and may refuse it then. Nothing
+        is kept on failure.
 
         Without a principal it is the operator at the command line.
         """
@@ -108,7 +114,7 @@ class IsoUploads:
             try:
                 await self._receive(part, pieces, most)
                 await _settled(part.save)
-                note = Note(user_id, most, _checked_system(system()))
+                note = Note(user_id, most, _checked_system(await system()))
                 return await self._placed(upload_id, note, part.sha256)
             finally:
                 await _settled(part.close)

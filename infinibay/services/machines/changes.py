@@ -46,21 +46,24 @@ class MachineChanges:
 
     async def assign(self, principal: Principal, machine_id: str, user_id: str | None) -> rows.Machine:
         machine = await self._found(principal, machine_id)
-        if user_id is not None:
-            user = await users.find(self._database, known_form) if (known_form := canonical(user_id)) else None
-            if user is None or user.deletedAt is not None:
-                raise BadUserInput(FieldProblem("userId", f"User with ID {user_id} not found"))
-
+        owner_id = await self._known_user(user_id) if user_id is not None else None
         async with self._database.tx() as tx:
             locked = await machines.lock(tx, machine.id)
-            if locked is not None and locked.userId != user_id:
-                await machines.assign(tx, machine.id, user_id)
-                await self._tell_owners(tx, principal, locked, user_id)
+            if locked is not None and locked.userId != owner_id:
+                await machines.assign(tx, machine.id, owner_id)
+                await self._tell_owners(tx, principal, locked, owner_id)
             await idempotency.settle(tx, {"machine": machine.id})
         return await self._found(principal, machine.id)
 
+    async def _known_user(self, user_id: str) -> str:
+        """The id as the database writes it."""
+        user = await users.find(self._database, known_form) if (known_form := canonical(user_id)) else None
+        if user is None or user.deletedAt is not None:
+            raise BadUserInput(FieldProblem("userId", f"User with ID {user_id} not found"))
+        return user.id
+
     async def _tell_owners(
-        self, tx: Database, principal: Principal, machine: rows.Machine, user_id: str | None
+        self, tx: Database, principal: Principal, machine: rows.Machine, owner_id: str | None
     ) -> None:
         """Each sees that it came or went, and not to whom or from whom."""
         if machine.userId is not None:
@@ -75,9 +78,9 @@ class MachineChanges:
         await events.append(
             tx,
             kind="machine.updated",
-            data={"userId": user_id},
+            data={"userId": owner_id},
             machine_id=machine.id,
-            owner_id=user_id,
+            owner_id=owner_id,
             actor_id=principal.user_id,
         )
 

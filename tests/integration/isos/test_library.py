@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from infinibay.core.operating_systems import OPERATING_SYSTEMS
+from infinibay.services.isos import recognition
+from infinibay.services.isos.desk import IsoDesk
 from tests.support.iso_layouts import fedora_iso, linux_iso, ubuntu_iso, windows11_iso
 from tests.support.library import Shelf
 
@@ -258,6 +262,49 @@ async def test_a_content_that_changed_below_its_checksum_is_found_out(shelf: She
     os.utime(medium, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert await shelf.change("validateISO", row["id"]) is True
     assert (await shelf.one("ubuntu.iso"))["isAvailable"] is True
+
+
+def _desk(shelf: Shelf) -> IsoDesk:
+    parts = shelf.other
+    return IsoDesk(shelf.api.database, parts.library, parts.service, parts.uploads)
+
+
+async def test_the_operator_s_own_file_is_copied_and_chosen(shelf: Shelf) -> None:
+    ubuntu_iso(shelf.folder / "ubuntu.iso")
+    added = await _desk(shelf).add(fedora_iso(shelf.folder.parent / "own"), default=True)
+    assert (added.row.os, added.is_default) == ("fedora", True)
+    assert shelf.files() == sorted(["ubuntu.iso", added.row.filename])
+
+
+async def test_a_medium_that_is_not_read_in_time_stays_what_it_was(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ubuntu_iso(shelf.folder / "ubuntu.iso")
+    before = await shelf.one("ubuntu.iso")
+    desk = _desk(shelf)
+    with monkeypatch.context() as slow:
+        slow.setattr(recognition, "_SECONDS", 0)
+        refused = await shelf.refused("validateISO", before["id"])
+        assert refused["code"] == "UNAVAILABLE"
+        assert [one.problem for one in await desk.check()] == [refused["message"]]
+    assert await shelf.one("ubuntu.iso") == before
+    assert [one.problem for one in await desk.check()] == [None]
+
+
+async def test_a_medium_that_was_not_read_in_time_is_understood_when_it_is_validated(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fedora_iso(shelf.folder / "ubuntu.iso")
+    with monkeypatch.context() as slow:
+        slow.setattr(recognition, "_SECONDS", 0)
+        unread = await shelf.one("ubuntu.iso")
+    assert await shelf.one("ubuntu.iso") == unread
+    assert (unread["os"], unread["version"], unread["isAvailable"]) == ("UBUNTU", None, False)
+    assert unread["problem"] == "The ISO file could not be read in time"
+    assert await shelf.change("validateISO", unread["id"]) is True
+    after = await shelf.one("ubuntu.iso")
+    assert (after["os"], after["version"], after["isAvailable"], after["problem"]) == ("FEDORA", "41", True, None)
+    assert await _events(shelf) == [("iso.registered", "ubuntu.iso"), ("iso.updated", "ubuntu.iso")]
 
 
 async def _machine_with(shelf: Shelf, path: Path) -> None:

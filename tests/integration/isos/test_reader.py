@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from infinibay.errors import MediumUnread
+from infinibay.services.isos import recognition
 from infinibay.services.isos.recognition import NoMedium, recognized
 from tests.support.iso_layouts import (
     fedora_iso,
@@ -120,3 +122,14 @@ async def test_only_a_file_is_looked_at(tmp_path: Path) -> None:
     for name in ("link", "pipe", "folder", "nothing"):
         with pytest.raises(NoMedium):
             await recognized(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("_SECONDS", 0), ("_PROGRAM", "import os; os.kill(os.getpid(), 9)")], ids=["slow", "killed"]
+)
+async def test_a_reader_that_does_not_end_by_itself_says_nothing_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: object
+) -> None:
+    monkeypatch.setattr(recognition, name, value)
+    with pytest.raises(MediumUnread):
+        await recognized(ubuntu_iso(tmp_path / "u"))

@@ -19,12 +19,13 @@ from infinibay.core.access import Role
 from infinibay.errors import NoSpace
 from infinibay.host.iso_directory import IsoDirectory
 from infinibay.host.upload_parts import UploadParts
+from infinibay.services.isos import recognition
 from infinibay.services.isos.library import IsoLibrary
 from infinibay.services.isos.uploads import KEPT_SECONDS, IsoUploads
 from infinibay.web.uploads import routes
 from tests.support.library import Shelf
 from tests.support.sockets import served
-from tests.support.uploading import Uploader
+from tests.support.uploading import Uploader, told
 from tests.support.wait import until
 
 NAME = "ubuntu-24.04.1-server-amd64.iso"
@@ -68,6 +69,9 @@ async def test_a_disk_that_is_full_or_gets_full(shelf: Shelf, admin: Uploader, m
         glutton = directory.root / "glutton"
         glutton.write_bytes(bytes(3_000_000))
 
+        async def unnamed() -> None:
+            pass
+
         async def all_of_it() -> AsyncIterator[bytes]:
             yield medium[:1_500_000]
             yield medium[1_500_000:]
@@ -77,7 +81,7 @@ async def test_a_disk_that_is_full_or_gets_full(shelf: Shelf, admin: Uploader, m
         kept = await small.find(principal, begun.id)
         assert 0 < kept.offset <= 1_900_000
         with pytest.raises(NoSpace):
-            await small.at_once(principal, len(medium), all_of_it(), lambda: None)
+            await small.at_once(principal, len(medium), all_of_it(), unnamed)
         glutton.unlink()
 
         async def rest() -> AsyncIterator[bytes]:
@@ -119,6 +123,18 @@ async def test_the_database_fails_when_all_has_come(shelf: Shelf, admin: Uploade
         assert [file for file in shelf.files() if file.endswith(".iso")] == []
     finally:
         await shelf.api.database.execute_raw("ALTER TABLE isos_away RENAME TO isos")
+    assert (await admin.add(place, len(medium), b"")).status_code == 204
+    assert shelf.files() == [NAME]
+
+
+async def test_an_upload_that_is_not_read_in_time_can_be_finished_again(
+    shelf: Shelf, admin: Uploader, medium: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = await admin.begun(len(medium))
+    with monkeypatch.context() as slow:
+        slow.setattr(recognition, "_SECONDS", 0)
+        assert told(await admin.add(place, 0, medium)) == (503, "The ISO file could not be read in time")
+    assert await admin.offset(place) == len(medium)
     assert (await admin.add(place, len(medium), b"")).status_code == 204
     assert shelf.files() == [NAME]
 

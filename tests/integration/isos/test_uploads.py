@@ -271,17 +271,21 @@ async def test_only_administrators_upload_and_each_the_own(shelf: Shelf, admin: 
     assert await shelf.all() == {}
 
 
+@pytest.mark.parametrize("at_once", [True, False])
 async def test_a_session_that_ends_while_the_bytes_come_puts_nothing_into_place(
-    shelf: Shelf, admin: Uploader, medium: bytes
+    shelf: Shelf, admin: Uploader, medium: bytes, at_once: bool
 ) -> None:
-    place = await admin.begun(len(medium))
-
-    async def sent() -> AsyncIterator[bytes]:
-        yield medium[:-1]
+    async def sent(content: bytes) -> AsyncIterator[bytes]:
+        yield content[:-1]
         await shelf.api.services.auth.revoke_sessions(shelf.api.principal(Role.ADMIN), shelf.api.users[Role.ADMIN].id)
-        yield medium[-1:]
+        yield content[-1:]
 
-    assert (await admin.add(place, 0, sent())).status_code == 401
+    if at_once:
+        body = form(medium)
+        answer = await admin.form(sent(body), {"content-length": str(len(body))})
+    else:
+        answer = await admin.add(await admin.begun(len(medium)), 0, sent(medium))
+    assert answer.status_code == 401
     assert [file for file in shelf.files() if file.endswith(".iso")] == []
     login = await shelf.api.services.auth.login("admin@example.com", "correct horse")
     shelf.api.tokens[Role.ADMIN] = login.token

@@ -15,7 +15,7 @@ EVENTS = """
 subscription ($id: ID, $after: BigInt) { machineEvents(machineId: $id, afterSeq: $after) { seq kind machineId data } }
 """
 PROGRESS = "subscription ($id: ID!) { operationProgress(operationId: $id) { id state step percent endedAt } }"
-_ASSIGN = "mutation ($input: UpdateMachineUserInput!) { updateMachineUser(input: $input) { userId } }"
+ASSIGN = "mutation ($input: UpdateMachineUserInput!) { updateMachineUser(input: $input) { userId } }"
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Stage:
 
     async def give(self, machine: str, owner: str | None) -> None:
         user_id = self.product.users[owner] if owner else None
-        await self.product.ask(_ASSIGN, {"input": {"id": machine, "userId": user_id}})
+        await self.product.ask(ASSIGN, {"input": {"id": machine, "userId": user_id}})
 
     async def status(self, machine: str, status: str) -> int:
         """Changes the status as a worker would; the number of the event."""

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.integration.live.stage import EVENTS, PROGRESS, STATUS, Stage, events
+from tests.integration.live.stage import ASSIGN, EVENTS, PROGRESS, STATUS, Stage, events
 from tests.support.sockets import PROTOCOLS
 
 
@@ -77,6 +77,7 @@ async def test_progress_shows_an_operation_until_it_ends(stage: Stage) -> None:
             machine,
         )
     )[0][0]
+    await _change(stage, operation, "state = 'QUEUED'")
     async with stage.socket("owner") as socket:
         stream = await socket.start(PROGRESS, {"id": operation})
         assert (await stream.next())["state"] == "QUEUED"
@@ -153,6 +154,16 @@ async def test_a_machine_that_changes_hands(stage: Stage) -> None:
         assert (await (await old.start(STATUS, {"id": machine})).next())["status"] == "running"
         refusal = await (await new.start(STATUS, {"id": machine})).refusal()
         assert refusal["code"] == "NOT_FOUND"
+
+
+async def test_an_owner_whose_id_is_written_in_capitals_is_the_same_one(stage: Stage) -> None:
+    machine, owner = await stage.machine(None), stage.product.users["owner"]
+    before = await stage.last()
+    for _ in range(2):
+        assigned = await stage.product.ask(ASSIGN, {"input": {"id": machine.upper(), "userId": owner.upper()}})
+        assert assigned["updateMachineUser"]["userId"] == owner
+    told = await stage.product.rows("SELECT kind, data->>'userId' FROM events WHERE seq > %s ORDER BY seq", before)
+    assert told == [("machine.updated", owner)]
 
 
 async def test_a_stream_over_plain_http_is_refused(stage: Stage) -> None:

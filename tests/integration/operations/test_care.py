@@ -215,6 +215,9 @@ async def test_retention(database: Database, database_url: str, engine_of: Engin
     for name in ("old", "shown"):
         await database.operation.update(where={"id": rows[name].id}, data={"endedAt": long_ago})
     await database.operation.update(where={"id": rows["running"].id}, data={"createdAt": long_ago})
+    for days in (364, 366):
+        at = datetime.now(UTC) - timedelta(days=days)
+        await database.auditentry.create(data={"action": f"{days} days ago", "result": "ok", "at": at})
     queue = DurableQueue(database_url)
     await queue.open()
 
@@ -224,6 +227,7 @@ async def test_retention(database: Database, database_url: str, engine_of: Engin
     assert gone == 1
     kept = [name for name, row in rows.items() if await queries.find(database, row.id) is not None]
     assert kept == ["running", "young", "shown"]
+    assert [entry.action for entry in await database.auditentry.find_many()] == ["364 days ago"]
     assert await engine_rows(database_url, rows["old"].id) == []
     assert "workflow_status" in await engine_rows(database_url, rows["running"].id)
     gate.open()

@@ -13,6 +13,7 @@ from infinibay.db import idempotency, rows
 from infinibay.db.locks import LockHolder
 from infinibay.errors import Conflict, DatabaseUnavailable
 from infinibay.services.idempotency import settle
+from infinibay.services.passwords import Passwords
 from tests.support.api import Api
 from tests.support.wait import until
 
@@ -222,4 +223,46 @@ async def test_a_mutation_that_comes_to_nothing_is_kept_too(
 async def test_anonymous_callers_can_not_fill_the_trail(api: Api) -> None:
     before = await api.database.auditentry.count()
     await api.post('mutation { powerOn(id: "x") { success } }', role=None)
+    wrong = 'login(email: "\\u0000", password: "x") { token }'
+    await api.post("mutation { " + " ".join(f"a{n}: {wrong}" for n in range(30)) + " }", role=None)
     assert await api.database.auditentry.count() == before
+
+
+async def test_a_login_that_is_hung_up_on_leaves_no_entry(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    comparing = asyncio.Event()
+
+    async def endless(*_: Any, **__: Any) -> bool:
+        comparing.set()
+        return await asyncio.Event().wait()
+
+    monkeypatch.setattr(Passwords, "matches", endless)
+    before = await api.database.auditentry.count()
+    login = api.post(f'mutation {{ login(email: "{uuid4()}@example.com", password: "x") {{ token }} }}', role=None)
+    calling = asyncio.create_task(login)
+    await comparing.wait()
+    calling.cancel()
+    await asyncio.gather(calling, return_exceptions=True)
+    assert await api.database.auditentry.count() == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        {f"key {n}": "x" for n in range(999)},
+        {f"key {n}": {f"key {m}": "x" * 200 for m in range(60)} for n in range(60)},
+        {"ubuntu": ["x" * 500] * 900},
+        {"\U0001f600" * 300: '"\\' * 500, **{f"{n}" * 300: None for n in range(100)}},
+    ],
+    ids=["keys", "keys in keys", "items", "long keys"],
+)
+async def test_an_entry_is_short_and_says_where_it_was_cut(api: Api, command: Any) -> None:
+    query = "mutation ($input: CreateApplicationInputType!) { createApplication(input: $input) { id } }"
+    application = {"name": "short", "description": "d", "os": ["ubuntu"], "installCommand": command}
+    assert (await api.refusal(query, {"input": application}, Role.USER))["code"] == "FORBIDDEN"
+    entry = await audited(api, "createApplication")
+    size = await api.database.query_raw(
+        "SELECT octet_length(arguments::text) AS bytes FROM audit_entries WHERE id = $1::bigint", str(entry.id)
+    )
+    assert size[0]["bytes"] < 17_000
+    assert "…" in str(entry.arguments)
+    assert "short" in str(entry.arguments)

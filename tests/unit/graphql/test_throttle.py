@@ -153,6 +153,28 @@ async def test_what_failed_by_itself_is_no_wrong_password(throttle: LoginThrottl
     assert await failed(throttle, "a", HOME, 25) == PAIR_LIMIT
 
 
+async def test_whoever_hangs_up_before_the_answer_has_guessed_too(
+    api: Api, throttle: LoginThrottle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passwords, comparing = quick_passwords(), asyncio.Event()
+
+    async def endless(*_: Any, **__: Any) -> bool:
+        comparing.set()
+        return await asyncio.Event().wait()
+
+    monkeypatch.setattr(passwords, "matches", endless)
+    user = await _user(api)
+    auth = auth_service(api.database, passwords, throttle=throttle)
+    for _ in range(PAIR_LIMIT):
+        comparing.clear()
+        guess = asyncio.create_task(auth.login(user, "wrong password", ELSEWHERE))
+        await comparing.wait()
+        guess.cancel()
+        await asyncio.gather(guess, return_exceptions=True)
+    with pytest.raises(TooManyRequests):
+        await throttle.begin(user, ELSEWHERE)
+
+
 @pytest.mark.parametrize("known", [True, False])
 async def test_many_wrong_passwords_at_once(api: Api, throttle: LoginThrottle, clock: Clock, known: bool) -> None:
     user = await _user(api)
