@@ -10,7 +10,7 @@ from typing import Any
 from infinibay.core.installing import Phase
 from infinibay.db import installations, machines, rows
 from infinibay.db.client import Database
-from infinibay.errors import HypervisorError, NotFound, WrongState
+from infinibay.errors import HypervisorError, NotFound, Unavailable, WrongState
 from infinibay.libvirtxml import reader
 from infinibay.libvirtxml.installed import without_media
 from infinibay.operations.api import Failure, OperationKind, Step, StepContext
@@ -84,13 +84,18 @@ class FinishSteps:
         return {"message": "Machine runs from its disk"}
 
     async def _ended(self, context: StepContext, failure: Failure | None) -> None:
-        row = await installations.find(self._database, _id(context))
-        if row is None:
-            return
+        machine_id = _id(context)
+        was_cut_off = failure is not None and (failure.code == Unavailable.code or await context.cancelled())
         async with self._database.tx() as tx:
-            await self._secrets.installation_ended(tx, row.machineId)
-            await self._enter_next(tx, row, failure, context.operation_id)
-        await self._keeper.observe(row.machineId, context.operation_id)
+            await machines.lock(tx, machine_id)
+            row = await installations.find(tx, machine_id)
+            if row is None:
+                return
+            # Neither says anything of the installation, whose watcher asks for its end again.
+            if failure is None or not (was_cut_off or row.phase == Phase.FINISHED):
+                await self._secrets.installation_ended(tx, machine_id)
+                await self._enter_next(tx, row, failure, context.operation_id)
+        await self._keeper.observe(machine_id, context.operation_id)
 
     @staticmethod
     async def _enter_next(tx: Database, row: rows.Installation, failure: Failure | None, operation_id: str) -> None:

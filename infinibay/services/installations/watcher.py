@@ -32,6 +32,7 @@ _PICTURE_SECONDS = 60.0
 _AGENT_SECONDS = 30.0
 _BY_HAND_SECONDS = 3600.0
 _FINISH_SECONDS = 600.0
+_FINISH_AGAIN_SECONDS = 60.0
 # What a guest said last comes by another way than its power-off, which may be faster. The port's end tells that all of
 # it is here; for a port that does not end, this long is waited.
 _LAST_WORDS_SECONDS = 5.0
@@ -75,6 +76,7 @@ class Watcher:
         self._listening_since: datetime | None = None
         self._attentive_since = time.monotonic()
         self._off_since: float | None = None
+        self._finish_again = -float("inf")
         self._heard: set[Report] = set()
         self._pictured = self._asked_agent = -float("inf")
 
@@ -230,7 +232,10 @@ class Watcher:
             await self._recorder.picture(self._machine_id)
 
     async def _finish(self, machine: rows.Machine) -> float:
-        """Asks for the operation that removes the media and boots the disk, and waits for its end."""
+        """Asks for the operation that removes the media and boots the disk, and waits for its end; the seconds until
+        one that did not succeed is asked for again, whatever the domain does meanwhile."""
+        if (left := self._finish_again - time.monotonic()) > 0:
+            return left
         try:
             operation = await self._engine.request(
                 NewOperation(kind=FINISH, host_id=machine.hostId, machine_id=machine.id)
@@ -238,7 +243,13 @@ class Watcher:
         except MachineBusy:
             return _AGAIN_SECONDS
         ended = await self._engine.wait(operation.id, _FINISH_SECONDS)
-        return 0.0 if ended.state == rows.OperationState.SUCCEEDED else _PICTURE_SECONDS
+        if ended.state == rows.OperationState.SUCCEEDED:
+            return 0.0
+        # Until it comes, a powered-off machine would start its installer again.
+        was_cancelled = ended.state == rows.OperationState.CANCELLED
+        pause = _AGAIN_SECONDS if was_cancelled else _FINISH_AGAIN_SECONDS
+        self._finish_again = time.monotonic() + pause
+        return pause
 
     async def _end(self, machine: rows.Machine, verdict: Verdict) -> None:
         has_failed = verdict.step is Step.FAILED
