@@ -13,7 +13,7 @@ from infinibay.db.client import Database
 from infinibay.errors import HypervisorError, NotFound, Unavailable, WrongState
 from infinibay.libvirtxml import reader
 from infinibay.libvirtxml.installed import without_media
-from infinibay.operations.api import Failure, OperationKind, Step, StepContext
+from infinibay.operations.api import Failure, NewOperation, OperationKind, Step, StepContext
 from infinibay.services.machines.definition import Definition
 from infinibay.services.machines.design import DRIVERS_DRIVE, MEDIUM_DRIVE, SEED_DRIVE
 from infinibay.services.machines.installation_secrets import MachineSecrets
@@ -29,6 +29,11 @@ _AGAIN_SECONDS = 0.5
 _BEFORE_DISK = (Phase.BOOTING, Phase.ENDING)
 
 Result = Mapping[str, Any]
+
+
+def finish_of(machine: rows.Machine) -> NewOperation:
+    """The operation that ends this machine's installer."""
+    return NewOperation(kind=FINISH, host_id=machine.hostId, machine_id=machine.id)
 
 
 class FinishSteps:
