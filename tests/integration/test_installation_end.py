@@ -13,6 +13,7 @@ import pytest
 from infinibay.errors import HostFailure, InfinibayError, OperationCancelled, Unavailable
 from infinibay.operations.api import Failure, NewOperation, StepContext
 from infinibay.services.installations.finish import FINISH
+from infinibay.virt.api import DomainState
 from tests.support.databases import base_directory, fresh_database
 from tests.support.domain_xml import twin_domain
 from tests.support.wait import until
@@ -98,6 +99,8 @@ async def test_a_forced_power_off_cuts_the_end_of_an_installation_off_and_it_com
     await product.connection.execute("UPDATE machines SET host_id = %s WHERE id = %s", (host, machine_id))
     await until(lambda: _is_in(product, machine_id, "first-boot"), 20, "the end of the installer")
     assert not await _has_medium(product, machine_id)
+    domain = await hypervisor.domains.find(machine_id)
+    assert domain.state is DomainState.SHUTOFF
     await product.settled()
 
 

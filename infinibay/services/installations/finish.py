@@ -1,4 +1,4 @@
-"""The end of an installer: its media go, and the machine runs from its disk."""
+"""The end of an installer: its media go, and the machine runs from its disk, unless it was asked to be off."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from infinibay.errors import HypervisorError, NotFound, Unavailable, WrongState
 from infinibay.libvirtxml import reader
 from infinibay.libvirtxml.installed import without_media
 from infinibay.operations.api import Failure, NewOperation, OperationKind, Step, StepContext
+from infinibay.services.installations.asked import last_asked
 from infinibay.services.machines.definition import Definition
 from infinibay.services.machines.design import DRIVERS_DRIVE, MEDIUM_DRIVE, SEED_DRIVE
 from infinibay.services.machines.installation_secrets import MachineSecrets
@@ -84,6 +85,8 @@ class FinishSteps:
     async def _start(self, context: StepContext) -> Result:
         if not _boots_disk(await self._row(context)):
             return {"message": "Installation media removed"}
+        if (await last_asked(self._database, _id(context))).stopped:
+            return {"message": "Installation media removed; the machine stays off, as was asked"}
         await self._definition.prepare_start(_id(context))
         await bring_up(self._hypervisor.domains, _id(context))
         return {"message": "Machine runs from its disk"}
