@@ -36,7 +36,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Signs:
-    """What is known of a machine in a phase that began `seconds` ago.
+    """What is known of a machine in a phase for which its guest has run `seconds` since it was last started or resumed.
 
     `speaks_late`: Windows reports only at its first logon. `stopped_by_request`: somebody powered it off, so that
     says nothing. `from_image`: there is no installer, only a first boot. `agent`: the guest's agent answers. `silent`:
@@ -139,6 +139,8 @@ def seconds_left(signs: Signs, limits: Limits) -> float:
 
 
 def _first_boot(signs: Signs, limits: Limits) -> Verdict:
+    if not signs.up:
+        return _WAIT
     # The agent in an image of Windows answers long before the first logon.
     if signs.agent and signs.silent and not signs.speaks_late and signs.seconds > _SILENT_SECONDS:
         return Verdict(Step.INSTALLED, "The system runs and its agent answers; it reported nothing")
@@ -151,12 +153,11 @@ def _first_boot(signs: Signs, limits: Limits) -> Verdict:
 
 def _installer(signs: Signs, limits: Limits) -> Verdict:
     is_silent = signs.phase is Phase.BOOTING and not signs.speaks_late
-    if not signs.up and not signs.stopped_by_request:
-        if is_silent:
-            return _FINISH
-        if signs.unheard and not signs.speaks_late:
-            return Verdict(Step.ENDED)
-        return _failed("The machine powered off before its installer had finished")
+    if is_silent and not signs.has_media:
+        # It had ended, and somebody cut off the operation that was to boot its disk.
+        return _FINISH
+    if not signs.up:
+        return _powered_off(signs, is_silent=is_silent)
     if is_silent and not signs.missed:
         limit, wanted = limits.boot, "report its begin"
     else:
@@ -166,6 +167,16 @@ def _installer(signs: Signs, limits: Limits) -> Verdict:
     if signs.speaks_late and signs.agent:
         return Verdict(Step.ENDED)
     return _failed(f"The installer did not {wanted} within {limit:.0f} s")
+
+
+def _powered_off(signs: Signs, *, is_silent: bool) -> Verdict:
+    if signs.stopped_by_request:
+        return _WAIT
+    if is_silent:
+        return _FINISH
+    if signs.unheard and not signs.speaks_late:
+        return Verdict(Step.ENDED)
+    return _failed("The machine powered off before its installer had finished")
 
 
 def _failed(reason: str) -> Verdict:

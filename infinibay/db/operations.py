@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -172,6 +172,18 @@ async def latest(db: Database, machine_id: str, kind: str | None = None) -> rows
     if kind is not None:
         where["kind"] = kind
     return await db.operation.find_first(where=where, order=[{"createdAt": "desc"}, {"id": "desc"}])
+
+
+async def latest_effective(
+    db: Database, machine_id: str, kinds: Collection[str], *, although_failed: Mapping[str, Collection[str]]
+) -> rows.Operation | None:
+    """The newest operation of these kinds that has not failed, or has failed in one of these steps of its kind."""
+    effective: list[types.OperationWhereInput] = [{"kind": {"in": list(kinds)}, "failureCode": None}]
+    for kind, steps in although_failed.items():
+        effective.append({"kind": kind, "failureStep": {"in": list(steps)}})
+    return await db.operation.find_first(
+        where={"machineId": machine_id, "OR": effective}, order=[{"createdAt": "desc"}, {"id": "desc"}]
+    )
 
 
 async def latest_of(db: Database, machine_ids: Sequence[str]) -> dict[str, rows.Operation]:

@@ -1,4 +1,4 @@
-"""The end of an installer: its media go, and the machine runs from its disk."""
+"""The end of an installer: its media go, and the machine runs from its disk, unless it was asked to be off."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 from infinibay.core.installing import Phase
 from infinibay.db import installations, machines, rows
 from infinibay.db.client import Database
-from infinibay.errors import HypervisorError, NotFound, WrongState
+from infinibay.errors import HypervisorError, NotFound, Unavailable, WrongState
 from infinibay.libvirtxml import reader
 from infinibay.libvirtxml.installed import without_media
-from infinibay.operations.api import Failure, OperationKind, Step, StepContext
+from infinibay.operations.api import Failure, NewOperation, OperationKind, Step, StepContext
+from infinibay.services.installations.asked import last_asked
 from infinibay.services.machines.definition import Definition
 from infinibay.services.machines.design import DRIVERS_DRIVE, MEDIUM_DRIVE, SEED_DRIVE
 from infinibay.services.machines.installation_secrets import MachineSecrets
@@ -29,6 +30,11 @@ _AGAIN_SECONDS = 0.5
 _BEFORE_DISK = (Phase.BOOTING, Phase.ENDING)
 
 Result = Mapping[str, Any]
+
+
+def finish_of(machine: rows.Machine) -> NewOperation:
+    """The operation that ends this machine's installer."""
+    return NewOperation(kind=FINISH, host_id=machine.hostId, machine_id=machine.id)
 
 
 class FinishSteps:
@@ -79,18 +85,25 @@ class FinishSteps:
     async def _start(self, context: StepContext) -> Result:
         if not _boots_disk(await self._row(context)):
             return {"message": "Installation media removed"}
+        if (await last_asked(self._database, _id(context))).stopped:
+            return {"message": "Installation media removed; the machine stays off, as was asked"}
         await self._definition.prepare_start(_id(context))
         await bring_up(self._hypervisor.domains, _id(context))
         return {"message": "Machine runs from its disk"}
 
     async def _ended(self, context: StepContext, failure: Failure | None) -> None:
-        row = await installations.find(self._database, _id(context))
-        if row is None:
-            return
+        machine_id = _id(context)
+        was_cut_off = failure is not None and (failure.code == Unavailable.code or await context.cancelled())
         async with self._database.tx() as tx:
-            await self._secrets.installation_ended(tx, row.machineId)
-            await self._enter_next(tx, row, failure, context.operation_id)
-        await self._keeper.observe(row.machineId, context.operation_id)
+            await machines.lock(tx, machine_id)
+            row = await installations.find(tx, machine_id)
+            if row is None:
+                return
+            # Neither says anything of the installation, whose watcher asks for its end again.
+            if failure is None or not (was_cut_off or row.phase == Phase.FINISHED):
+                await self._secrets.installation_ended(tx, machine_id)
+                await self._enter_next(tx, row, failure, context.operation_id)
+        await self._keeper.observe(machine_id, context.operation_id)
 
     @staticmethod
     async def _enter_next(tx: Database, row: rows.Installation, failure: Failure | None, operation_id: str) -> None:

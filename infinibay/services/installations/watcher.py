@@ -10,19 +10,19 @@ from datetime import UTC, datetime
 
 from infinibay.core.installing import Limits, Phase, Signs, Step, Verdict, judge, judge_by_hand, seconds_left
 from infinibay.core.operating_systems import OPERATING_SYSTEMS
-from infinibay.db import installations, machines, operations, rows
+from infinibay.db import installations, machines, rows
 from infinibay.db.client import Database
 from infinibay.errors import HypervisorError, InfinibayError, MachineBusy, Unavailable
 from infinibay.log import get_logger
-from infinibay.operations.api import NewOperation
 from infinibay.operations.engine import OperationEngine
-from infinibay.services.installations.finish import FINISH
+from infinibay.services.installations.asked import LastAsked, last_asked
+from infinibay.services.installations.finish import finish_of
 from infinibay.services.installations.recorder import FlightRecorder
 from infinibay.services.installations.reports import Reports
 from infinibay.services.machines.installation_secrets import MachineSecrets
 from infinibay.unattended.installation import REPORT_PORT
 from infinibay.unattended.reports import MOST_LINE_BYTES, Report, read_report
-from infinibay.virt.api import DomainState, Hypervisor
+from infinibay.virt.api import DomainInfo, DomainState, Hypervisor
 
 log = get_logger(__name__)
 
@@ -32,15 +32,14 @@ _PICTURE_SECONDS = 60.0
 _AGENT_SECONDS = 30.0
 _BY_HAND_SECONDS = 3600.0
 _FINISH_SECONDS = 600.0
+_FINISH_AGAIN_SECONDS = 60.0
 # What a guest said last comes by another way than its power-off, which may be faster. The port's end tells that all of
 # it is here; for a port that does not end, this long is waited.
 _LAST_WORDS_SECONDS = 5.0
 # No installer says anything so soon after its machine's start.
 _SPEECHLESS_SECONDS = 10.0
-# When one of these was the machine's latest operation, its stop says nothing.
-_STOPS = frozenset({"power_off", "force_power_off"})
-_RESTARTS = frozenset({"restart"})
 _MOST_REPORTS = 1000
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _PING = json.dumps({"execute": "guest-ping"})
 
 
@@ -75,6 +74,9 @@ class Watcher:
         self._listening_since: datetime | None = None
         self._attentive_since = time.monotonic()
         self._off_since: float | None = None
+        # As far as is known; None while it stands still.
+        self._ran_since: datetime | None = _LONG_AGO
+        self._finish_again = -float("inf")
         self._heard: set[Report] = set()
         self._pictured = self._asked_agent = -float("inf")
 
@@ -155,13 +157,14 @@ class Watcher:
                 await self._reports.take(machine.id, Report("installed"))
                 return 0.0
             case _:
-                await self._end(machine, verdict)
+                await self._end(machine, row, verdict)
                 return 0.0
 
     async def _signs(self, row: rows.Installation, machine: rows.Machine) -> Signs:
         domain = await self._hypervisor.domains.find(self._machine_id)
         up = domain is not None and domain.state in (DomainState.RUNNING, DomainState.PAUSED)
-        since = row.phaseAt or datetime.now(UTC)
+        asked = await last_asked(self._database, self._machine_id)
+        since = self._runs_since(row, domain, asked)
         seconds = (datetime.now(UTC) - since).total_seconds()
         speaks_late = OPERATING_SYSTEMS[machine.os].is_windows
         # Windows has its agent from its first logon on.
@@ -175,13 +178,22 @@ class Watcher:
             crashed=domain is not None and (domain.state is DomainState.CRASHED or domain.broken),
             rebooted=self._rebooted,
             # A domain that was taken away from outside says nothing of its guest either.
-            stopped_by_request=not up and (domain is None or await self._was_asked_to_stop()),
+            stopped_by_request=not up and (domain is None or asked.stopped or asked.starting),
             agent=asks_agent and await self._agent(row),
             silent=not row.tasks and not self._heard,
             unheard=not self._listened,
             missed=self._has_missed_since(since),
             from_image=row.mode == "image",
         )
+
+    def _runs_since(self, row: rows.Installation, domain: DomainInfo | None, asked: LastAsked) -> datetime:
+        """From when on the guest has had time for its phase; now, while it has none."""
+        now = datetime.now(UTC)
+        if domain is None or domain.state is not DomainState.RUNNING:
+            self._ran_since = None
+            return now
+        self._ran_since = max(self._ran_since or now, asked.started_at or _LONG_AGO)
+        return max(self._ran_since, row.phaseAt or now)
 
     def _has_missed_since(self, moment: datetime) -> bool:
         """Whether the guest may have said something since then while nobody listened."""
@@ -193,7 +205,8 @@ class Watcher:
         one that waited for somebody to listen; 0 to look once more at what was written meanwhile; None when there are
         no more."""
         now = time.monotonic()
-        if signs.up or signs.crashed or signs.phase not in (Phase.BOOTING, Phase.INSTALLING):
+        is_installer = signs.phase in (Phase.BOOTING, Phase.INSTALLING)
+        if signs.up or signs.crashed or signs.stopped_by_request or not is_installer:
             self._off_since = None
             left = self._attentive_since + _LAST_WORDS_SECONDS - now
             return left if verdict.step is Step.FAILED and left > 0 else None
@@ -202,12 +215,6 @@ class Watcher:
             return _LAST_WORDS_SECONDS if self._listening else 0.0
         left = self._off_since + _LAST_WORDS_SECONDS - now
         return left if was_listening and left > 0 else None
-
-    async def _was_asked_to_stop(self) -> bool:
-        latest = await operations.latest(self._database, self._machine_id)
-        if latest is None:
-            return False
-        return latest.kind in _STOPS or (latest.kind in _RESTARTS and latest.endedAt is None)
 
     async def _agent(self, row: rows.Installation) -> bool:
         """Whether the agent answers; it is asked when it has opened its port, and now and then."""
@@ -230,20 +237,31 @@ class Watcher:
             await self._recorder.picture(self._machine_id)
 
     async def _finish(self, machine: rows.Machine) -> float:
-        """Asks for the operation that removes the media and boots the disk, and waits for its end."""
+        """Asks for the operation that removes the media and boots the disk, and waits for its end; the seconds until
+        one that did not succeed is asked for again, whatever the domain does meanwhile."""
+        if (left := self._finish_again - time.monotonic()) > 0:
+            return left
         try:
-            operation = await self._engine.request(
-                NewOperation(kind=FINISH, host_id=machine.hostId, machine_id=machine.id)
-            )
+            operation = await self._engine.request(finish_of(machine))
         except MachineBusy:
             return _AGAIN_SECONDS
         ended = await self._engine.wait(operation.id, _FINISH_SECONDS)
-        return 0.0 if ended.state == rows.OperationState.SUCCEEDED else _PICTURE_SECONDS
+        if ended.state == rows.OperationState.SUCCEEDED:
+            return 0.0
+        # Until it comes, a powered-off machine would start its installer again.
+        was_cancelled = ended.state == rows.OperationState.CANCELLED
+        pause = _AGAIN_SECONDS if was_cancelled else _FINISH_AGAIN_SECONDS
+        self._finish_again = time.monotonic() + pause
+        return pause
 
-    async def _end(self, machine: rows.Machine, verdict: Verdict) -> None:
+    async def _end(self, machine: rows.Machine, judged: rows.Installation, verdict: Verdict) -> None:
+        """Unless it has come further than what was judged."""
         has_failed = verdict.step is Step.FAILED
         async with self._database.tx() as tx:
             await machines.lock(tx, machine.id)
+            row = await installations.find(tx, machine.id)
+            if row is None or (row.state, row.phase) != (judged.state, judged.phase):
+                return
             if not has_failed:
                 await self._secrets.installation_ended(tx, machine.id)
             await installations.enter(

@@ -44,6 +44,15 @@ WAIT, FINISH, INSTALLED = Verdict(Step.WAIT), Verdict(Step.FINISH), Verdict(Step
         (replace(ENDING, seconds=301), FINISH),
         (replace(INSTALLING, rebooted=True), WAIT),
         (replace(INSTALLING, up=False, stopped_by_request=True), WAIT),
+        # Nor has it, however long it is left off.
+        (replace(UP, up=False, stopped_by_request=True, seconds=9999), WAIT),
+        (replace(INSTALLING, up=False, stopped_by_request=True, seconds=9999), WAIT),
+        (replace(WINDOWS, up=False, stopped_by_request=True, seconds=9999), WAIT),
+        (replace(FIRST_BOOT, up=False, seconds=9999), WAIT),
+        (replace(IMAGE, up=False, seconds=9999), WAIT),
+        # The operation that was to boot its disk had taken its media when it was cut off.
+        (replace(UP, has_media=False, up=False, stopped_by_request=True), FINISH),
+        (replace(UP, has_media=False), FINISH),
         (replace(INSTALLING, up=False, unheard=True), Verdict(Step.ENDED)),
         (replace(WINDOWS, seconds=999), WAIT),
         # It may have told of its begin while nobody listened.
