@@ -55,7 +55,8 @@ _STAGES = (
     _check("imports", "lint-imports", "importlinter.ini"),
     _tests("schema", _SCHEMA_TEST),
     _tests("unit", "tests/unit", "tests/architecture", f"--ignore={_SCHEMA_TEST}"),
-    _tests("integration", "tests/integration"),
+    # Their parts share nothing, unlike those that follow, which share the host's libvirt.
+    _tests("integration", "tests/integration", "--numprocesses=2", "--dist=loadfile"),
     _tests("system", "tests/system"),
     _tests("faults", "tests/faults"),
 )
