@@ -79,17 +79,19 @@ class Validation:
     async def check(self, request: CreateMachineRequest) -> Checked:
         """Reads only. Raises HypervisorUnavailable or DatabaseUnavailable where an answer can't be had."""
         system = OPERATING_SYSTEMS[request.os]
-        pool, taken, department, source = await asyncio.gather(
+        pool, taken, department, source, capabilities, domain_type = await asyncio.gather(
             self._hypervisor.storage.find_pool(self._pool_name),
             self._is_taken(request.name),
             self._department(request.department_id),
             self._sources.choose(system, request),
+            self._hypervisor.capabilities(),
+            self._hypervisor.domain_type(self._wanted_type),
         )
         checked = Checked(
             request=request,
             system=system,
-            capabilities=await self._hypervisor.capabilities(),
-            domain_type=await self._hypervisor.domain_type(self._wanted_type),
+            capabilities=capabilities,
+            domain_type=domain_type,
             source=source,
             pool=pool,
             department_id=department.id if department else None,
