@@ -15,7 +15,7 @@ from tests.support.databases import fresh_database, settings_below
 from tests.support.twin import twin_uri
 
 REQUEST = CreateMachineRequest(
-    name="planned", os="UBUNTU", username="me", password="secret words", custom_cores=1, custom_ram=1, custom_storage=5
+    name="planned", os="ubuntu", username="me", password="secret words", custom_cores=1, custom_ram=1, custom_storage=5
 )
 
 
