@@ -131,11 +131,6 @@ async def choose(tx: Database, row: rows.Iso) -> None:
     await tx.iso.update_many(where={"id": row.id}, data={"isDefault": True})
 
 
-async def hold(tx: Database, iso_id: str) -> bool:
-    """Whether there is such a medium; it then stays until the transaction ends."""
-    return bool(await tx.query_raw("SELECT 1 FROM isos WHERE id = $1::uuid FOR KEY SHARE", iso_id))
-
-
 async def lock(tx: Database, iso_id: str) -> rows.Iso | None:
     """The medium, which gets no new machine until the transaction ends."""
     await tx.query_raw("SELECT 1 FROM isos WHERE id = $1::uuid FOR UPDATE", iso_id)

@@ -22,6 +22,14 @@ WITH_RELATIONS: types.MachineInclude = {
     "host": True,
 }
 
+Origin = Literal["department", "template", "iso"]
+
+_HOLD_ORIGINS = """
+SELECT EXISTS (SELECT 1 FROM departments WHERE id = $1::uuid FOR KEY SHARE) AS department,
+       EXISTS (SELECT 1 FROM machine_templates WHERE id = $2::uuid FOR KEY SHARE) AS template,
+       EXISTS (SELECT 1 FROM isos WHERE id = $3::uuid FOR KEY SHARE) AS iso
+"""
+
 OrderColumn = Literal["id", "status", "userId", "templateId", "createdAt"]
 
 
@@ -141,6 +149,15 @@ def _installation(new: NewInstallation) -> types.InstallationCreateWithoutRelati
         "edition": new.edition,
         "kernelArguments": [],
     }
+
+
+async def hold_origins(
+    tx: Database, *, department_id: str | None, template_id: str | None, iso_id: str | None
+) -> frozenset[Origin]:
+    """Which of those that are given do not exist; the others stay until the transaction ends."""
+    given: dict[Origin, str | None] = {"department": department_id, "template": template_id, "iso": iso_id}
+    [held] = await tx.query_raw(_HOLD_ORIGINS, *given.values())
+    return frozenset(origin for origin, row_id in given.items() if row_id is not None and not held[origin])
 
 
 async def find(db: Database, machine_id: str) -> rows.Machine | None:

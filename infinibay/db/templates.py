@@ -91,11 +91,6 @@ async def update(tx: Database, template_id: str, values: TemplateValues) -> rows
     )
 
 
-async def hold(tx: Database, template_id: str) -> bool:
-    """Whether there is such a template; it then stays until the transaction ends."""
-    return bool(await tx.query_raw("SELECT 1 FROM machine_templates WHERE id = $1::uuid FOR KEY SHARE", template_id))
-
-
 async def lock(tx: Database, template_id: str) -> rows.MachineTemplate | None:
     """The template, which gets no new machine until the transaction ends."""
     await tx.query_raw("SELECT 1 FROM machine_templates WHERE id = $1::uuid FOR UPDATE", template_id)

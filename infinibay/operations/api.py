@@ -89,6 +89,7 @@ class NewOperation:
     """What is written with the request; `input` holds ids and plain values, never a secret.
 
     `behind`: exclusive kinds whose work is done and that only note their end; it queues behind these.
+    `newborn`: the same transaction has written its machine, so nothing can be under way there.
     """
 
     kind: str
@@ -98,6 +99,7 @@ class NewOperation:
     requested_by_id: str | None = None
     input: Mapping[str, Any] = field(default_factory=dict)
     behind: frozenset[str] = frozenset()
+    newborn: bool = False
 
 
 class FaultPoints(Protocol):

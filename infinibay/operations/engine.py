@@ -101,11 +101,8 @@ class OperationEngine:
         if new.kind not in self._kinds:
             raise InfinibayError(f"This server does not know operations of the kind {new.kind!r}.")
         arrived_at = await queries.lock_queue(tx, new.machine_id or new.department_id or new.host_id)
-        active = (
-            await queries.active(tx, machine_id=new.machine_id, department_id=new.department_id)
-            if new.machine_id or new.department_id
-            else []
-        )
+        alone = new.newborn or not (new.machine_id or new.department_id)
+        active = [] if alone else await queries.active(tx, machine_id=new.machine_id, department_id=new.department_id)
         decision = admit(self._kinds, active, new)
         if isinstance(decision, Join):
             return decision.operation

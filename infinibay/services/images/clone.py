@@ -96,6 +96,7 @@ class Cloner:
                 machine_id=row.id,
                 requested_by_id=principal.user_id,
                 input={"whole": not linked},
+                newborn=True,
             )
             return Begun(row, await self._engine.submit(tx, new)), copying
 

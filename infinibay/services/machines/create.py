@@ -15,15 +15,12 @@ from infinibay.core.access import Principal
 from infinibay.core.machine_status import MachineStatus
 from infinibay.db import (
     applications,
-    departments,
     events,
     images,
     installations,
-    isos,
     machines,
     rows,
     scripts,
-    templates,
 )
 from infinibay.db.client import Database
 from infinibay.errors import BadUserInput, Conflict, FieldProblem, NotFound, UniqueViolation, WrongState
@@ -38,6 +35,12 @@ from infinibay.services.machines.records import change_status
 from infinibay.services.machines.requests import CreateMachineRequest, MachinePlan, Problem, Relation
 from infinibay.services.machines.validation import Checked, Validation
 from infinibay.services.machines.visible import visible_machine
+
+_GONE: Mapping[machines.Origin, FieldProblem] = {
+    "department": FieldProblem("departmentId", "Department not found"),
+    "template": FieldProblem("templateId", "Machine template not found"),
+    "iso": FieldProblem("isoId", "There is no such installation medium"),
+}
 
 
 @dataclass(frozen=True)
@@ -138,8 +141,12 @@ class CreateMachine:
             raise BadUserInput(
                 FieldProblem("name", f'Machine name "{machine.name}" is already taken', "CONFLICT")
             ) from error
-        self._engine.hand_over(begun.operation)
-        return Begun(await machines.with_relations(self._database, begun.machine, relations), begun.operation)
+        try:
+            row = await machines.with_relations(self._database, begun.machine, relations)
+        finally:
+            # Afterwards, since the client waits for the answer first.
+            self._engine.hand_over(begun.operation)
+        return Begun(row, begun.operation)
 
     async def retry(
         self, principal: Principal, machine_id: str, password: str | None, relations: Collection[Relation]
@@ -209,18 +216,19 @@ class CreateMachine:
                 actor_id=principal.user_id,
             )
             await idempotency.settle(tx, {"machine": machine.id})
-            return Begun(
-                row,
-                await self._engine.submit(tx, self._operation(principal, machine.id, {"username": request.username})),
-            )
+            new = self._operation(principal, machine.id, {"username": request.username}, newborn=True)
+            return Begun(row, await self._engine.submit(tx, new))
 
-    def _operation(self, principal: Principal, machine_id: str, values: Mapping[str, object]) -> NewOperation:
+    def _operation(
+        self, principal: Principal, machine_id: str, values: Mapping[str, object], *, newborn: bool = False
+    ) -> NewOperation:
         return NewOperation(
             kind=CREATE,
             host_id=self._host_id,
             machine_id=machine_id,
             requested_by_id=principal.user_id,
             input=values,
+            newborn=newborn,
         )
 
 
@@ -232,13 +240,12 @@ def _installation(checked: Checked) -> machines.NewInstallation:
 
 async def _hold(tx: Database, checked: Checked) -> None:
     """What the machine refers to stays until the transaction ends; BadUserInput names what is gone by now."""
-    if checked.department_id is not None and not await departments.hold(tx, checked.department_id):
-        raise BadUserInput(FieldProblem("departmentId", "Department not found"))
-    if checked.template_id is not None and not await templates.hold(tx, checked.template_id):
-        raise BadUserInput(FieldProblem("templateId", "Machine template not found"))
     source = checked.source
-    if source.iso_id is not None and not await isos.hold(tx, source.iso_id):
-        raise BadUserInput(FieldProblem("isoId", "There is no such installation medium"))
+    missing = await machines.hold_origins(
+        tx, department_id=checked.department_id, template_id=checked.template_id, iso_id=source.iso_id
+    )
+    if missing:
+        raise BadUserInput(*(_GONE[origin] for origin in _GONE if origin in missing))
     if source.image is not None and await images.hold(tx, source.image.id) is None:
         raise BadUserInput(FieldProblem("baseImage", "There is no such image"))
     choice = checked.choice

@@ -79,14 +79,13 @@ class Validation:
     async def check(self, request: CreateMachineRequest) -> Checked:
         """Reads only. Raises HypervisorUnavailable or DatabaseUnavailable where an answer can't be had."""
         system = OPERATING_SYSTEMS[request.os]
-        pool, taken, department, source, capabilities, domain_type = await asyncio.gather(
-            self._hypervisor.storage.find_pool(self._pool_name),
+        host, taken, department, source = await asyncio.gather(
+            self._look_at_host(),
             self._is_taken(request.name),
             self._department(request.department_id),
             self._sources.choose(system, request),
-            self._hypervisor.capabilities(),
-            self._hypervisor.domain_type(self._wanted_type),
         )
+        pool, capabilities, domain_type, network = host
         checked = Checked(
             request=request,
             system=system,
@@ -102,9 +101,19 @@ class Validation:
         await self._check_sizes(checked)
         await self._check_extras(checked)
         checked.problems += source.problems
-        await self._check_host(checked)
+        self._check_host(checked)
+        if network is False:
+            checked.warnings.append(f"The network {self._network} is not active; it is started before the machine")
         await self._check_installation(checked)
         return checked
+
+    async def _look_at_host(self) -> tuple[PoolInfo | None, Capabilities, str, bool | None]:
+        return await asyncio.gather(
+            self._hypervisor.storage.find_pool(self._pool_name),
+            self._hypervisor.capabilities(),
+            self._hypervisor.domain_type(self._wanted_type),
+            self._hypervisor.networks.is_active(self._network),
+        )
 
     async def _check_installation(self, checked: Checked) -> None:
         system, medium = checked.system, checked.source.medium
@@ -216,7 +225,7 @@ class Validation:
         checked.choice, wrong = await check_choice(self._database, request, checked.system)
         problems += wrong
 
-    async def _check_host(self, checked: Checked) -> None:
+    def _check_host(self, checked: Checked) -> None:
         if checked.system.tpm and checked.domain_type != "test" and not checked.capabilities.tpm:
             checked.problems.append(
                 FieldProblem(
@@ -233,6 +242,3 @@ class Validation:
             )
         if checked.domain_type == "qemu":
             checked.warnings.append("KVM does not run guests on this host: the machine is emulated and slow")
-        active = await self._hypervisor.networks.is_active(self._network)
-        if active is False:
-            checked.warnings.append(f"The network {self._network} is not active; it is started before the machine")
