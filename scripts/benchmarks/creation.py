@@ -34,7 +34,8 @@ async def measure(product: Watched) -> list[Row]:
         await listener.execute(f"LISTEN {CHANNEL}")
         await _one(product, listener, "warm-up", bare)
         for number in range(_PAIRS):
-            took, libvirt_ms = await _one(product, listener, f"pair {number}", bare)
+            answer, took, libvirt_ms = await _one(product, listener, f"pair {number}", bare)
+            answered.append(answer)
             running.append(took)
             alone.append(libvirt_ms)
             machine_id, answer, took = await _made(product, listener, f"unattended {number}", "SEED")
@@ -77,16 +78,16 @@ async def _made(
 
 async def _one(
     product: Watched, listener: psycopg.AsyncConnection[TupleRow], name: str, bare: BareLibvirt
-) -> tuple[float, float]:
-    """Milliseconds until a machine that boots its ISO runs, and of libvirt alone for the same."""
-    machine_id, _, took = await _made(product, listener, name, "MANUAL")
+) -> tuple[float, float, float]:
+    """Milliseconds until the answer, until a machine that boots its ISO runs, and of libvirt alone for the same."""
+    machine_id, answer, took = await _made(product, listener, name, "MANUAL")
     department = (await product.ask(_DEPARTMENT, {"id": machine_id}))["machine"]["departmentId"]
     definition = await asyncio.to_thread(bare.definition, machine_id)
     await destroy(product, machine_id)
     directory = product.base / "machines"
     other, alone = await asyncio.to_thread(bare.create, definition, machine_id, department, _DISK_GB, directory)
     await asyncio.to_thread(bare.remove, other, directory)
-    return took, alone
+    return answer, took, alone
 
 
 async def until_running(listener: psycopg.AsyncConnection[TupleRow], machine_id: str) -> None:
