@@ -13,7 +13,7 @@ from infinibay.errors import HypervisorRefused
 from infinibay.operations import engine
 from infinibay.services.machines.definition import Definition
 from tests.support.databases import base_directory, fresh_database
-from tests.support.whole import Whole, machine_input, whole
+from tests.support.whole import Whole, whole
 
 _MOVE = "mutation ($id: String!, $to: String!) { moveMachine(id: $id, departmentId: $to) { departmentId } }"
 _DESTROY = "mutation ($id: String!) { destroyDepartment(id: $id) { id } }"
@@ -112,18 +112,3 @@ async def test_a_move_to_a_department_that_is_gone_by_then_says_so(
     monkeypatch.setattr(departments, "hold", gone)
     shown = await refusal(product, _MOVE, id=machine_id, to=department_id)
     assert (shown["code"], shown["message"]) == ("CONFLICT", "The department was destroyed at the same moment")
-
-
-async def test_a_creation_in_a_department_that_is_gone_by_then_names_the_field(
-    product: Whole, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def gone(*_: object) -> bool:
-        return False
-
-    wanted = {**machine_input(), "departmentId": await product.department()}
-    monkeypatch.setattr(departments, "hold", gone)
-    mutation = "mutation ($input: CreateMachineInputType!) { createMachine(input: $input) { id } }"
-    (error,) = (await product.post(mutation, {"input": wanted}, product.tokens["first"])).json()["errors"]
-    assert error["extensions"]["code"] == "BAD_USER_INPUT"
-    assert [problem["field"] for problem in error["extensions"]["fields"]] == ["departmentId"]
-    assert await product.rows("SELECT 1 FROM machines WHERE name = %s", wanted["name"]) == []
