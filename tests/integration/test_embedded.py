@@ -297,14 +297,6 @@ async def test_broken_cluster_says_why(base: Path, server: EmbeddedPostgres) -> 
         await server.start()
 
 
-@pytest.fixture
-def nothing_for_others() -> Iterator[None]:
-    """The umask of a careful administrator."""
-    before = os.umask(0o077)
-    yield
-    os.umask(before)
-
-
 @pytest.mark.usefixtures("nothing_for_others")
 def test_programs_are_copied_for_an_account_that_cannot_reach_them(base: Path) -> None:
     hidden, copies = hide(find_programs(), base / "hidden"), base / "postgresql"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,13 +10,6 @@ from infinibay.bootstrap.foundation import make_directories
 from infinibay.db.connections import connect
 from infinibay.errors import SettingError
 from tests.support.databases import settings_below
-
-
-@pytest.fixture
-def nothing_for_others() -> Iterator[None]:
-    before = os.umask(0o077)
-    yield
-    os.umask(before)
 
 
 @pytest.mark.usefixtures("nothing_for_others")
