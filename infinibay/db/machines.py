@@ -280,7 +280,7 @@ async def count(db: Database, where: types.MachineWhereInput) -> int:
 
 async def of_host(db: Database, host_id: str) -> list[rows.Machine]:
     """All machines of a host, for comparing them with its domains."""
-    return await db.machine.find_many(where={"hostId": host_id}, include={"configuration": True})
+    return await db.machine.find_many(where={"hostId": host_id})
 
 
 async def domain_ids(db: Database) -> frozenset[str]:
@@ -299,8 +299,8 @@ async def set_status(tx: Database, machine_id: str, status: str, reason: str | N
     )
 
 
-async def set_graphic_port(db: Database, machine_id: str, port: int | None) -> None:
-    await db.machineconfiguration.update_many(where={"machineId": machine_id}, data={"graphicPort": port})
+async def set_graphic_port(tx: Database, machine_id: str, port: int | None) -> None:
+    await tx.machineconfiguration.update_many(where={"machineId": machine_id}, data={"graphicPort": port})
 
 
 async def clear_medium(db: Database, machine_id: str) -> None:

@@ -91,11 +91,15 @@ class StatusKeeper:
         await self._observe(machine_id, settle=False, operation_id=operation_id)
 
     async def _observe(self, machine_id: str, *, settle: bool, operation_id: str | None = None) -> None:
-        machine = await machines.find_with_configuration(self._database, machine_id)
-        if machine is None or (is_held(machine) and not settle):
-            return
-        domain = await self._hypervisor.domains.find(machine_id)
-        await self._record(machine, domain, settle=settle, operation_id=operation_id)
+        while True:
+            machine = await machines.find_with(self._database, machine_id, ())
+            if machine is None or (is_held(machine) and not settle):
+                return
+            domain = await self._hypervisor.domains.find(machine_id)
+            await self._record(machine, domain, settle=settle, operation_id=operation_id)
+            # Whoever saw it later may have written before, and nobody else would look again.
+            if await self._hypervisor.domains.find(machine_id) == domain:
+                return
 
     async def _record(
         self, machine: rows.Machine, domain: DomainInfo | None, *, settle: bool, operation_id: str | None = None
@@ -105,9 +109,10 @@ class StatusKeeper:
             if any(operation.id != operation_id for operation in active):
                 return  # Another operation removes it or defines it; its end tells what became of it.
         status, reason = await self._judge(machine, domain)
+        port = await self._graphics_port(domain)
         async with self._database.tx() as tx:
             await change_status(tx, machine.id, status, reason=reason, settle=settle, operation_id=operation_id)
-        await self._record_graphics(machine, domain)
+            await machines.set_graphic_port(tx, machine.id, port)
 
     async def _judge(self, machine: rows.Machine, domain: DomainInfo | None) -> tuple[MachineStatus, str | None]:
         if domain is None:
@@ -127,18 +132,16 @@ class StatusKeeper:
         telling = [line for line in said if "error" in line.lower() or "crashed" in line.lower()]
         return telling[-1] if telling else None
 
-    async def _record_graphics(self, machine: rows.Machine, domain: DomainInfo | None) -> None:
-        """Keeps the port of the graphics beside the machine, so that lists need no call to the hypervisor."""
-        active = domain is not None and domain.state in (DomainState.RUNNING, DomainState.PAUSED)
-        known = machine.configuration.graphicPort if machine.configuration else None
-        port = None
-        if active:
-            try:
-                port = reader.graphics_port(await self._hypervisor.domains.xml(machine.id))
-            except HypervisorError as error:
-                log.info("status.graphics_unknown", machine_id=machine.id, reason=error.message)
-        if port != known:
-            await machines.set_graphic_port(self._database, machine.id, port)
+    async def _graphics_port(self, domain: DomainInfo | None) -> int | None:
+        """What is kept beside the status, so that who hears of a running machine finds its screen, and lists need no
+        call to the hypervisor."""
+        if domain is None or domain.state not in (DomainState.RUNNING, DomainState.PAUSED):
+            return None
+        try:
+            return reader.graphics_port(await self._hypervisor.domains.xml(domain.uuid))
+        except HypervisorError as error:
+            log.info("status.graphics_unknown", machine_id=domain.uuid, reason=error.message)
+            return None
 
     def _report_foreign(self, domains: Iterable[DomainInfo], ours: set[str]) -> None:
         foreign = sorted(domain.name for domain in domains if domain.uuid not in ours)
