@@ -3,7 +3,6 @@ product."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,8 +11,7 @@ from infinibay.db import departments
 from infinibay.errors import HypervisorRefused
 from infinibay.operations import engine
 from infinibay.services.machines.definition import Definition
-from tests.support.databases import base_directory, fresh_database
-from tests.support.whole import Whole, whole
+from tests.support.whole import Whole
 
 _MOVE = "mutation ($id: String!, $to: String!) { moveMachine(id: $id, departmentId: $to) { departmentId } }"
 _DESTROY = "mutation ($id: String!) { destroyDepartment(id: $id) { id } }"
@@ -22,14 +20,6 @@ _IN_THE_WAY = (
     "INSERT INTO operations (kind, host_id, machine_id, department_id, steps, enqueued_at)"
     " SELECT 'held', id, %s::uuid, %s::uuid, 1, now() FROM hosts RETURNING 1"
 )
-
-
-@pytest.fixture(scope="module")
-async def product(postgres_url: str) -> AsyncIterator[Whole]:
-    async with fresh_database(postgres_url) as url:
-        with base_directory() as base:
-            async with whole(url, base) as running:
-                yield running
 
 
 async def refusal(product: Whole, query: str, **variables: str) -> dict[str, Any]:

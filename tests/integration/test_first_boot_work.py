@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
@@ -17,8 +16,7 @@ from infinibay.services.machines.answers import kept_installation
 from infinibay.services.machines.installation_secrets import MachineSecrets
 from infinibay.unattended.factory import create_unattended_manager
 from infinibay.unattended.installation import Installation
-from tests.support.databases import base_directory, fresh_database
-from tests.support.whole import Whole, machine_input, whole
+from tests.support.whole import Whole, machine_input
 
 _CREATE = "mutation ($input: CreateMachineInputType!) { createMachine(input: $input) { id } }"
 _PLAN = "query ($input: CreateMachineInputType!) { planMachine(input: $input) { valid problems { field message } } }"
@@ -39,13 +37,6 @@ script: |
   import sys
   sys.stdout.buffer.write((${{ inputs.who }} * int(${{ inputs.count }})).encode())
 """
-
-
-@pytest.fixture(scope="module")
-async def product(postgres_url: str) -> AsyncIterator[Whole]:
-    with base_directory() as base:
-        async with fresh_database(postgres_url) as url, whole(url, base) as running:
-            yield running
 
 
 def application(**changes: Any) -> dict[str, Any]:

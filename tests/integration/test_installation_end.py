@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, cast
 from uuid import uuid4
@@ -14,10 +14,9 @@ from infinibay.errors import HostFailure, InfinibayError, OperationCancelled, Un
 from infinibay.operations.api import Failure, NewOperation, StepContext
 from infinibay.services.installations.finish import FINISH
 from infinibay.virt.api import DomainState
-from tests.support.databases import base_directory, fresh_database
 from tests.support.domain_xml import twin_domain
 from tests.support.wait import until
-from tests.support.whole import Whole, whole
+from tests.support.whole import Whole
 
 
 @dataclass
@@ -30,13 +29,6 @@ class Context:
 
     async def cancelled(self) -> bool:
         return self.was_cancelled
-
-
-@pytest.fixture(scope="module")
-async def product(postgres_url: str) -> AsyncIterator[Whole]:
-    with base_directory() as base:
-        async with fresh_database(postgres_url) as url, whole(url, base) as running:
-            yield running
 
 
 async def _installing(product: Whole, phase: str) -> tuple[Context, str]:

@@ -8,20 +8,12 @@ import pytest
 
 from infinibay.services.installations import watcher
 from infinibay.services.installations.finish import FINISH
-from tests.support.databases import base_directory, fresh_database
 from tests.support.wait import until
 from tests.support.watching import Installing, watched
-from tests.support.whole import Whole, whole
+from tests.support.whole import Whole
 
 _INSTALLED = b'{"event":"installed"}\n'
 _OFF = "The machine powered off before its installer had finished"
-
-
-@pytest.fixture(scope="module")
-async def product(postgres_url: str) -> AsyncIterator[Whole]:
-    with base_directory() as base:
-        async with fresh_database(postgres_url) as url, whole(url, base) as running:
-            yield running
 
 
 @pytest.fixture

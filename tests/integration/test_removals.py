@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import AsyncMock
@@ -15,19 +15,11 @@ from infinibay.errors import HostFailure, HypervisorUnavailable, InfinibayError
 from infinibay.operations.api import NewOperation
 from infinibay.services.machines.creation_steps import CREATE, DESTROY
 from infinibay.virt.api import Hypervisor
-from tests.support.databases import base_directory, fresh_database
 from tests.support.domain_xml import twin_domain
-from tests.support.whole import Whole, whole
+from tests.support.whole import Whole
 
 _VERB = "mutation ($id: String!) { VERB(id: $id) { success message } }"
 _STUCK = HostFailure("Failed to terminate process 4711 with SIGKILL: Device or resource busy")
-
-
-@pytest.fixture(scope="module")
-async def product(postgres_url: str) -> AsyncIterator[Whole]:
-    with base_directory() as base:
-        async with fresh_database(postgres_url) as url, whole(url, base) as running:
-            yield running
 
 
 def database(product: Whole) -> Database:

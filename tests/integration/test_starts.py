@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
-
-import pytest
 
 from infinibay.operations.api import NewOperation
 from infinibay.services.installations.finish import FINISH
 from infinibay.services.machines.records import DOMAIN_GONE, HALF_DESTROYED
 from infinibay.services.worker import HostWorker
 from infinibay.virt.connection import Kind
-from tests.support.databases import base_directory, fresh_database
 from tests.support.domain_xml import twin_domain
-from tests.support.whole import Whole, whole
-
-
-@pytest.fixture(scope="module")
-async def product(postgres_url: str) -> AsyncIterator[Whole]:
-    with base_directory() as base:
-        async with fresh_database(postgres_url) as url, whole(url, base) as running:
-            yield running
+from tests.support.whole import Whole
 
 
 async def _change(product: Whole, statement: str, *values: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -10,8 +10,7 @@ import pytest
 from infinibay.services.machines.records import change_status
 from infinibay.services.machines.status import StatusKeeper
 from infinibay.virt.api import DomainInfo, DomainState
-from tests.support.databases import base_directory, fresh_database
-from tests.support.whole import Whole, whole
+from tests.support.whole import Whole
 
 _SCREEN = "<domain><devices><graphics type='vnc' port='5907'/></devices></domain>"
 _LOOK = "query ($id: String!) { machine(id: $id) { status configuration } }"
@@ -37,13 +36,6 @@ class Domains:
         if self.meanwhile is not None:
             await self.meanwhile()
         return _SCREEN
-
-
-@pytest.fixture(scope="module")
-async def product(postgres_url: str) -> AsyncIterator[Whole]:
-    with base_directory() as base:
-        async with fresh_database(postgres_url) as url, whole(url, base) as running:
-            yield running
 
 
 @pytest.fixture

@@ -10,20 +10,12 @@ import pytest
 from infinibay.services.installations import watcher
 from infinibay.services.installations.finish import FINISH
 from infinibay.virt.api import DomainInfo, DomainState
-from tests.support.databases import base_directory, fresh_database
 from tests.support.wait import until
 from tests.support.watching import Installing, watched
-from tests.support.whole import Whole, whole
+from tests.support.whole import Whole
 
 _OFF = "The machine powered off before its installer had finished"
 _LATE = "The installed system did not report within 600 s"
-
-
-@pytest.fixture(scope="module")
-async def product(postgres_url: str) -> AsyncIterator[Whole]:
-    with base_directory() as base:
-        async with fresh_database(postgres_url) as url, whole(url, base) as running:
-            yield running
 
 
 @pytest.fixture

@@ -20,8 +20,7 @@ from infinibay.core import naming
 from infinibay.errors import HostFailure, HypervisorUnavailable
 from infinibay.libvirtxml.storage import VolumeSpec, volume_xml
 from infinibay.services.machines.creation_steps import CREATE
-from tests.support.databases import base_directory, fresh_database
-from tests.support.whole import Whole, whole
+from tests.support.whole import Whole
 
 _CLONE = """
 mutation ($id: ID!, $name: String!) {
@@ -56,13 +55,6 @@ class Folder:
 
     def files(self) -> list[str]:
         return sorted(path.name for path in self.path.iterdir())
-
-
-@pytest.fixture(scope="module")
-async def product(postgres_url: str) -> AsyncIterator[Whole]:
-    with base_directory() as base:
-        async with fresh_database(postgres_url) as url, whole(url, base) as running:
-            yield running
 
 
 @pytest.fixture(scope="module")
