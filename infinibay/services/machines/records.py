@@ -35,18 +35,22 @@ async def change_status(
     status: MachineStatus,
     *,
     reason: str | None = None,
+    screen: int | None = None,
     settle: bool = False,
     operation_id: str | None = None,
 ) -> bool:
-    """Writes a new status and its event `machine.status` {status, previous, reason}; false when nothing changed.
+    """Writes a new status and its event `machine.status` {status, previous, reason}, and with it the port of the
+    screen, so that who hears of a running machine finds it; false when neither status nor reason changed.
 
     What libvirt reports does not end `building` or a failed creation; an operation that knows better says `settle`.
     """
     machine = await machines.lock(tx, machine_id)
-    if machine is None:
+    if machine is None or (is_held(machine) and not settle):
         return False
+    if machine.configuration is not None and machine.configuration.graphicPort != screen:
+        await machines.set_graphic_port(tx, machine_id, screen)
     previous = MachineStatus(machine.status)
-    if (is_held(machine) and not settle) or (previous is status and machine.statusReason == reason):
+    if previous is status and machine.statusReason == reason:
         return False
     await machines.set_status(tx, machine_id, status, reason)
     await events.append(

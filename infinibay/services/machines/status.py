@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from weakref import WeakValueDictionary
 
 from infinibay.core.machine_status import MachineStatus
 from infinibay.db import hosts, machines, operations, rows
@@ -34,6 +35,7 @@ class StatusKeeper:
         self._hypervisor = hypervisor
         self._host_id = host_id
         self._task: asyncio.Task[None] | None = None
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def start(self) -> None:
         """Follows the hypervisor's events until `stop`."""
@@ -87,19 +89,16 @@ class StatusKeeper:
     async def settle(self, machine_id: str, operation_id: str | None = None) -> None:
         """The same at the end of an operation that owned the status."""
         await self._observe(machine_id, settle=True, operation_id=operation_id)
-        # What happened to the domain while its status was still the operation's was passed over.
-        await self._observe(machine_id, settle=False, operation_id=operation_id)
 
     async def _observe(self, machine_id: str, *, settle: bool, operation_id: str | None = None) -> None:
-        while True:
+        # Who looks first writes first, or an operation's end could overwrite what an event has told since.
+        turn = self._turns.setdefault(machine_id, asyncio.Lock())
+        async with turn:
             machine = await machines.find_with(self._database, machine_id, ())
             if machine is None or (is_held(machine) and not settle):
                 return
             domain = await self._hypervisor.domains.find(machine_id)
             await self._record(machine, domain, settle=settle, operation_id=operation_id)
-            # Whoever saw it later may have written before, and nobody else would look again.
-            if await self._hypervisor.domains.find(machine_id) == domain:
-                return
 
     async def _record(
         self, machine: rows.Machine, domain: DomainInfo | None, *, settle: bool, operation_id: str | None = None
@@ -109,10 +108,11 @@ class StatusKeeper:
             if any(operation.id != operation_id for operation in active):
                 return  # Another operation removes it or defines it; its end tells what became of it.
         status, reason = await self._judge(machine, domain)
-        port = await self._graphics_port(domain)
+        screen = await self._screen(domain)
         async with self._database.tx() as tx:
-            await change_status(tx, machine.id, status, reason=reason, settle=settle, operation_id=operation_id)
-            await machines.set_graphic_port(tx, machine.id, port)
+            await change_status(
+                tx, machine.id, status, reason=reason, screen=screen, settle=settle, operation_id=operation_id
+            )
 
     async def _judge(self, machine: rows.Machine, domain: DomainInfo | None) -> tuple[MachineStatus, str | None]:
         if domain is None:
@@ -132,9 +132,8 @@ class StatusKeeper:
         telling = [line for line in said if "error" in line.lower() or "crashed" in line.lower()]
         return telling[-1] if telling else None
 
-    async def _graphics_port(self, domain: DomainInfo | None) -> int | None:
-        """What is kept beside the status, so that who hears of a running machine finds its screen, and lists need no
-        call to the hypervisor."""
+    async def _screen(self, domain: DomainInfo | None) -> int | None:
+        """The port that is kept beside the status, so that lists need no call to the hypervisor."""
         if domain is None or domain.state not in (DomainState.RUNNING, DomainState.PAUSED):
             return None
         try:
