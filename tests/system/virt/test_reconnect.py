@@ -35,10 +35,12 @@ async def next_event(events: AsyncIterator[HypervisorEvent], seconds: float = 30
 
 async def test_after_a_kill_everything_works_again(daemon: PrivateLibvirtd, private: LibvirtHypervisor) -> None:
     identity = new_uuid()
-    await private.domains.define(diskless_domain("v-priv-kill", identity))
-    await private.domains.start(identity)
     async with private.events() as events:
         assert await next_event(events) == ConnectionChanged(connected=True)
+        await private.domains.define(diskless_domain("v-priv-kill", identity))
+        await private.domains.start(identity)
+        while await next_event(events) != DomainChanged(identity, "started"):
+            pass
         in_flight, begun = _call_in_flight(private)
         await until(begun.is_set)
         daemon.freeze()
