@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.support.wait import until_sync
 
-BOOT_SECONDS = 90
+BOOT_SECONDS = 150
 
 _OVMF = Path("/usr/share/OVMF")
 _MACHINE = ("-machine", "q35,accel=tcg", "-cpu", "max", "-m", "1024", "-nodefaults", "-display", "none", "-vga", "std")

@@ -19,7 +19,7 @@ from tests.support.product_installs import LIMITS, ended, without_media
 from tests.support.wait import until
 
 FILE = "cloud.qcow2"
-SECONDS = 120
+SECONDS = 240
 _IMAGE = "id name kind state sizeGB operationId sourceMachineId machines { id name }"
 _ADD = f"""
 mutation Add($file: String!, $name: String!, $os: MachineOs!) {{

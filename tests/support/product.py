@@ -243,7 +243,9 @@ class Product:
         found += [name for name in filters if name == f"ibay-vm-{machine_id.replace('-', '')}"]
         places = (self.base, Path("/var/lib/libvirt/swtpm"), Path("/var/lib/libvirt/qemu/nvram"))
         for place in places:
-            found += [str(path) for path in place.rglob(f"*{machine_id}*")] if place.is_dir() else []
+            # Unlike `rglob` it goes on when another machine's directory vanishes meanwhile.
+            for directory, folders, files in os.walk(place):
+                found += [str(Path(directory, name)) for name in (*folders, *files) if machine_id in name]
         found += [name for name in self.virsh("vol-list", self.pool).split() if machine_id in name]
         return sorted(set(found))
 

@@ -100,7 +100,7 @@ async def without_media(product: Product, machine_id: str) -> None:
     async def look() -> bool:
         return not remains(product, machine_id)
 
-    await until(look, 60, "the removal of the media")
+    await until(look, 150, "the removal of the media")
 
 
 def remains(product: Product, machine_id: str) -> list[str]:

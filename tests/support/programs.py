@@ -12,7 +12,7 @@ from typing import Any
 from infinibay.db.engine.paths import node_binary
 from tests.support.product import ROOT
 
-_SECONDS = 60
+_SECONDS = 180
 
 
 class Program:

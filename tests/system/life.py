@@ -51,7 +51,7 @@ async def status_becomes(product: Product, machine_id: str, wanted: str) -> dict
         found = await product.machine(machine_id)
         return found if found is not None and found["status"] == wanted else None
 
-    return await until(look, 30, f"the status {wanted}")
+    return await until(look, 90, f"the status {wanted}")
 
 
 async def events_of(product: Product, machine_id: str | None) -> list[dict[str, Any]]:

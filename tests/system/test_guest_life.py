@@ -20,7 +20,7 @@ _DEFAULT_POWER_OFF_SECONDS = 30
 @pytest.fixture(scope="module")
 async def product() -> AsyncIterator[Product]:
     """One server for the module."""
-    async with serving(INFINIBAY_POWER_OFF_SECONDS="90") as made:
+    async with serving(INFINIBAY_POWER_OFF_SECONDS="110") as made:
         yield made
 
 

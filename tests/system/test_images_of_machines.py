@@ -26,7 +26,7 @@ from tests.support.images import (
     windows_machine,
 )
 from tests.support.product import SMALL, Product
-from tests.support.product_installs import ended, install, installing
+from tests.support.product_installs import SECONDS, ended, install, installing
 
 _SCRIPT = "mutation Make($input: CreateScriptInput!) { createScript(input: $input) { script { id } } }"
 _FAILURE = "query Failure($id: ID!) { operation(id: $id) { state failure { step message remedy } } }"
@@ -34,6 +34,7 @@ _PLAN = "query Plan($input: CreateMachineInputType!) { planMachine(input: $input
 _STATE = "/var/lib/windows"
 
 
+@pytest.mark.timeout(900)
 async def test_machines_begin_with_an_image_of_an_installed_machine() -> None:
     """Both families at once, since each waits for its guests most of the while."""
     async with asyncio.TaskGroup() as families:
@@ -166,7 +167,7 @@ async def _is_refused(product: Product, machine_id: str) -> None:
     await said(product, machine_id, f"echo Example.App >{_STATE}/store-app; sync")
     await power_off(product, machine_id)
     image = await create_image(product, machine_id, "Refused")
-    await product.ended(image["operationId"])
+    await product.ended(image["operationId"], SECONDS)
     told = (await product.ask(_FAILURE, {"id": image["operationId"]}))["operation"]
     assert (told["state"], told["failure"]["step"]) == ("FAILED", "generalise")
     reason = "Package Example.App was installed for a user alone"

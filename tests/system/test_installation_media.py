@@ -145,7 +145,7 @@ async def test_reports_over_the_network_need_the_machine_s_token(reachable: Prod
 
 
 async def _report(product: Product, token: str, body: bytes) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=product.url) as client:
+    async with httpx.AsyncClient(base_url=product.url, timeout=60) as client:
         headers = {"authorization": f"Bearer {token}"}
         return await client.post("/installation/reports", content=body, headers=headers)
 

@@ -55,6 +55,7 @@ async def product() -> AsyncIterator[Product]:
         yield made
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("ways", [_WAYS[:3], _WAYS[3:]][: count(1, 2)])
 async def test_systems_install_themselves_and_say_so(product: Product, ways: list[tuple[Family, str]]) -> None:
     before = _digests(product)
