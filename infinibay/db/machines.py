@@ -30,6 +30,25 @@ SELECT EXISTS (SELECT 1 FROM departments WHERE id = $1::uuid FOR KEY SHARE) AS d
        EXISTS (SELECT 1 FROM isos WHERE id = $3::uuid FOR KEY SHARE) AS iso
 """
 
+# The machine is locked by now, so that the statement sees it as it is.
+_SET_STATUS = """
+WITH screen AS (
+  UPDATE machine_configurations SET graphic_port = $4::int
+  WHERE machine_id = $1::uuid AND graphic_port IS DISTINCT FROM $4::int
+), before AS (
+  SELECT id, status, user_id FROM machines WHERE id = $1::uuid
+), after AS (
+  UPDATE machines m SET status = $2::text::"MachineStatus", status_reason = $3::text, updated_at = clock_timestamp()
+  FROM before
+  WHERE m.id = before.id AND (m.status, m.status_reason) IS DISTINCT FROM ($2::text::"MachineStatus", $3::text)
+  RETURNING before.id, before.status AS previous, before.user_id
+)
+INSERT INTO events (kind, machine_id, operation_id, owner_id, data)
+SELECT 'machine.status', id, $5::uuid, user_id,
+       jsonb_build_object('status', $2::text, 'previous', previous, 'reason', $3::text)
+FROM after
+"""
+
 OrderColumn = Literal["id", "status", "userId", "templateId", "createdAt"]
 
 
@@ -293,14 +312,11 @@ async def autostarting(db: Database, host_id: str) -> list[rows.Machine]:
     return await db.machine.find_many(where={"hostId": host_id, "autostart": True}, order={"createdAt": "asc"})
 
 
-async def set_status(tx: Database, machine_id: str, status: str, reason: str | None) -> None:
-    await tx.machine.update(
-        where={"id": machine_id}, data={"status": cast("rows.MachineStatus", status), "statusReason": reason}
-    )
-
-
-async def set_graphic_port(tx: Database, machine_id: str, port: int | None) -> None:
-    await tx.machineconfiguration.update_many(where={"machineId": machine_id}, data={"graphicPort": port})
+async def set_status(
+    tx: Database, machine_id: str, status: str, reason: str | None, *, screen: int | None, operation_id: str | None
+) -> bool:
+    """Writes the status, the port of the screen, and the event of the status if that is a new one, which it tells."""
+    return await tx.execute_raw(_SET_STATUS, machine_id, status, reason, screen, operation_id) == 1
 
 
 async def clear_medium(db: Database, machine_id: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from infinibay.core.machine_status import OWNED_BY_OPERATIONS, MachineStatus
-from infinibay.db import events, machines, rows
+from infinibay.db import machines, rows
 from infinibay.db.client import Database
 
 # A machine whose domain vanished is failed until the domain is back; a failed creation stays until it is retried.
@@ -47,18 +47,7 @@ async def change_status(
     machine = await machines.lock(tx, machine_id)
     if machine is None or (is_held(machine) and not settle):
         return False
-    if machine.configuration is not None and machine.configuration.graphicPort != screen:
-        await machines.set_graphic_port(tx, machine_id, screen)
-    previous = MachineStatus(machine.status)
-    if previous is status and machine.statusReason == reason:
+    known = machine.configuration.graphicPort if machine.configuration else None
+    if (MachineStatus(machine.status), machine.statusReason, known) == (status, reason, screen):
         return False
-    await machines.set_status(tx, machine_id, status, reason)
-    await events.append(
-        tx,
-        kind="machine.status",
-        data={"status": status.value, "previous": previous.value, "reason": reason},
-        machine_id=machine_id,
-        operation_id=operation_id,
-        owner_id=machine.userId,
-    )
-    return True
+    return await machines.set_status(tx, machine_id, status, reason, screen=screen, operation_id=operation_id)
