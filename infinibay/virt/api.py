@@ -26,7 +26,8 @@ class DomainState(StrEnum):
 @dataclass(frozen=True)
 class DomainInfo:
     """A domain as libvirt sees it. `broken` is true for a pause that nobody asked for (PAUSED/UNKNOWN: KVM failed),
-    `stalled` for one by a disk error, `died` for a crash that left no QEMU behind.
+    `stalled` for one by a disk error, `died` for a crash that left no QEMU behind; `starting` is true while libvirt
+    still holds the guest at its start, which looks like a pause.
 
     One that is not `persistent` runs without a definition, and vanishes when it stops.
     """
@@ -39,6 +40,7 @@ class DomainInfo:
     persistent: bool = True
     stalled: bool = False
     died: bool = False
+    starting: bool = False
 
     @property
     def is_off(self) -> bool:

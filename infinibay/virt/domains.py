@@ -207,6 +207,7 @@ class LibvirtDomains:
             persistent=persistent,
             stalled=described.stalled,
             died=described.died,
+            starting=described.starting,
         )
         if info.broken and (failure := qemu_log.kvm_failure(self._log_of(domain, _LOG_LINES))):
             return replace(info, reason=failure)

@@ -66,6 +66,7 @@ class Described:
     broken: bool
     stalled: bool
     died: bool
+    starting: bool
     reason: str | None
 
 
@@ -78,6 +79,7 @@ def describe(state: int, reason: int) -> Described:
         broken=broken,
         stalled=pair == (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_IOERROR),
         died=pair == (libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_CRASHED),
+        starting=pair == (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_STARTING_UP),
         reason=_reason(state, reason, broken=broken),
     )
 

@@ -38,6 +38,7 @@ class Domains:
 
     def __init__(self, state: DomainState) -> None:
         self.state = state
+        self.starting = False
         self.meanwhile: Callable[[], Awaitable[None]] | None = None
 
     @property
@@ -45,7 +46,7 @@ class Domains:
         return self
 
     async def find(self, uuid: str) -> DomainInfo:
-        return DomainInfo(uuid, uuid, self.state)
+        return DomainInfo(uuid, uuid, self.state, starting=self.starting)
 
     async def xml(self, _uuid: str) -> str:
         if self.meanwhile is not None:
@@ -123,6 +124,18 @@ async def test_who_looks_later_writes_later(product: Whole, machine: str) -> Non
 
     assert await _shown(product, machine) == _STOPPED
     assert await _told(product, machine) == ["running", "stopped"]
+
+
+async def test_a_start_that_is_under_way_is_no_pause(product: Whole, machine: str) -> None:
+    domains = Domains(DomainState.PAUSED)
+    domains.starting = True
+    await _keeper(product, domains).observe(machine)
+    assert await _shown(product, machine) == _STOPPED
+    assert await _told(product, machine) == []
+
+    domains.state, domains.starting = DomainState.RUNNING, False
+    await _keeper(product, domains).observe(machine)
+    assert await _told(product, machine) == ["running"]
 
 
 async def test_a_failed_machine_has_no_screen(product: Whole, machine: str) -> None:

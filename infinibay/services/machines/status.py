@@ -107,6 +107,8 @@ class StatusKeeper:
             active = await operations.active(self._database, machine_id=machine.id, department_id=None)
             if any(operation.id != operation_id for operation in active):
                 return  # Another operation removes it or defines it; its end tells what became of it.
+        if domain is not None and domain.starting and not settle:
+            return  # The event `started` follows; after a start that fails, all is as before.
         status, reason = await self._judge(machine, domain)
         screen = await self._screen(domain)
         async with self._database.tx() as tx:

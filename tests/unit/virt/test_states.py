@@ -35,7 +35,8 @@ def test_states(state: int, reason: int, ours: DomainState, broken: bool, words:
     assert (described.state, described.broken, described.reason) == (ours, broken, words)
 
 
-def test_a_crash_without_qemu_and_a_pause_by_a_disk_are_told_apart() -> None:
+def test_a_crash_without_qemu_a_pause_by_a_disk_and_a_start_are_told_apart() -> None:
     pairs = [(state, reason) for state in range(8) for reason in range(14)]
     assert [pair for pair in pairs if describe(*pair).died] == [(5, 3)]
     assert [pair for pair in pairs if describe(*pair).stalled] == [(3, 5)]
+    assert [pair for pair in pairs if describe(*pair).starting] == [(3, 11)]
