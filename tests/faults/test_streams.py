@@ -137,6 +137,8 @@ async def test_a_server_that_ends_says_so(product: Product, protocol: str) -> No
     """Clients take 1012 as a reason to come back."""
     async with logged_in(product.url, await product.login(EMAIL, PASSWORD), protocol) as socket:
         stream = await socket.start(_EVENTS)
+        # The server takes one after the other, so that it listens for events by the answer.
+        await (await socket.start("{ currentUser { id } }")).next()
         await product.ask("mutation ($name: String!) { createDepartment(name: $name) { id } }", {"name": protocol})
         await stream.next()
         assert product.process is not None

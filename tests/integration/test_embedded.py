@@ -89,10 +89,10 @@ def value(url: str, statement: str) -> object:
 
 def postmaster(base: Path) -> int | None:
     """The main process, as long as it lives."""
-    pid_file = base / "database" / "postmaster.pid"
-    if not pid_file.exists():
+    try:
+        pid = int((base / "database" / "postmaster.pid").read_text().splitlines()[0])
+    except (FileNotFoundError, IndexError):  # None, or not written yet.
         return None
-    pid = int(pid_file.read_text().splitlines()[0])
     return pid if Path(f"/proc/{pid}/cwd").exists() else None
 
 

@@ -23,7 +23,7 @@ LISTS = {
     "operations": "{ operations(first: 1000) { items { id kind } } }",
     "own fields": "{ machines { id name status cpuCores } }",
 }
-# The worker's statements come between now and then, and never take any away.
+# Statements that no query asked for come between now and then, and never take any away.
 _TRIES = 6
 
 
@@ -52,7 +52,7 @@ class Stage:
 async def stage(postgres_url: str) -> AsyncIterator[Stage]:
     async with fresh_database(postgres_url) as url:
         with base_directory() as base:
-            async with whole(url, base) as product:
+            async with whole(url, base, "api") as product:
                 many = ManyMachines(product.connection)
                 await many.grow(1)
                 await product.join("owner", Role.USER)

@@ -67,7 +67,8 @@ class Stage:
             await product.ask(_MOVE, {"id": ground.machine, "to": self.department})
             await product.ask(_AUTOSTART, {"id": ground.machine})
             await product.rows(_TOLD, product.users["owner"], ground.operation)
-            await product.rows("UPDATE machine_configurations SET graphic_port = 5901 RETURNING 1")
+        # A creation that is tried again and fails leaves no screen.
+        await product.rows("UPDATE machine_configurations SET graphic_port = 5901 RETURNING 1")
         again, self.logged_out = self.logged_out, False
         for caller, email in self.emails.items() if again else ():
             if "errors" in (await product.post(_ME, token=product.tokens[caller])).json():

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, redirect_stderr
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import httpx
@@ -152,7 +152,7 @@ def logged_to(file: Path, level: str = "INFO") -> Iterator[None]:
 
 
 @asynccontextmanager
-async def whole(url: str, base: Path) -> AsyncIterator[Whole]:
+async def whole(url: str, base: Path, role: Literal["all", "api"] = "all") -> AsyncIterator[Whole]:
     """Runs the product below a base directory and over a migrated database; it logs into `server.log`."""
     (base / "iso").mkdir()
     ubuntu_iso(base / "iso" / "ubuntu.iso")
@@ -166,7 +166,7 @@ async def whole(url: str, base: Path) -> AsyncIterator[Whole]:
     passwords = quick_passwords()
     with logged_to(base / "server.log"):
         async with (
-            running(settings, "all") as product,
+            running(settings, role) as product,
             await psycopg.AsyncConnection.connect(url, autocommit=True) as own,
         ):
             database = Database(url, engine=EngineOptions(run_dir=base))

@@ -152,10 +152,14 @@ async def test_a_client_that_falls_silent_is_let_go(shelf: Shelf, medium: bytes)
         sending = asyncio.create_task(admin.add(place, 0, half()))
 
         async def let_go() -> bool:
-            answer = await admin.add(place, len(medium) // 2, medium[len(medium) // 2 :])
-            return answer.status_code == 204
+            offset = await admin.offset(place)
+            return (await admin.add(place, offset, medium[offset:])).status_code == 204
+
+        async def begun() -> bool:
+            return await admin.offset(place) > 0
 
         try:
+            await until(begun, 20, "the first half")
             assert await until(let_go, 20, "another request in its place")
         finally:
             sending.cancel()
