@@ -315,7 +315,8 @@ async def autostarting(db: Database, host_id: str) -> list[rows.Machine]:
 async def set_status(
     tx: Database, machine_id: str, status: str, reason: str | None, *, screen: int | None, operation_id: str | None
 ) -> bool:
-    """Writes the status, the port of the screen, and the event of the status if that is a new one, which it tells."""
+    """Writes the status and the port of the screen of a locked machine, and the event `machine.status` when status or
+    reason is a new one: then true."""
     return await tx.execute_raw(_SET_STATUS, machine_id, status, reason, screen, operation_id) == 1
 
 

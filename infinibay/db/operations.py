@@ -111,22 +111,21 @@ async def create(
     requested_by_id: str | None,
     input: Mapping[str, Any],
     steps: int,
-    arrived_at: datetime | None,
+    arrived_at: datetime,
 ) -> rows.Operation:
-    """Writes a queued operation with its first event; `arrived_at` is what `lock_queue` said, or None for one that is
-    the first of its machine, which arrives with the transaction."""
-    data: types.OperationCreateInput = {
-        "kind": kind,
-        "hostId": host_id,
-        "machineId": machine_id,
-        "departmentId": department_id,
-        "requestedById": requested_by_id,
-        "input": Json(dict(input)),
-        "steps": steps,
-    }
-    if arrived_at is not None:
-        data["createdAt"] = arrived_at
-    row = await tx.operation.create(data=data)
+    """Writes a queued operation with its first event; `arrived_at` is what `lock_queue` said."""
+    row = await tx.operation.create(
+        data={
+            "kind": kind,
+            "hostId": host_id,
+            "machineId": machine_id,
+            "departmentId": department_id,
+            "requestedById": requested_by_id,
+            "input": Json(dict(input)),
+            "steps": steps,
+            "createdAt": arrived_at,
+        }
+    )
     await tx.execute_raw(_CREATED, row.id)
     return row
 

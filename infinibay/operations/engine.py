@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Literal
 from uuid import uuid4
 
@@ -101,7 +100,9 @@ class OperationEngine:
         joins. Call `enqueue` with it after the commit. Raises MachineBusy, which names the operation in the way."""
         if new.kind not in self._kinds:
             raise InfinibayError(f"This server does not know operations of the kind {new.kind!r}.")
-        arrived_at, active = (None, []) if new.newborn else await _in_the_way(tx, new)
+        arrived_at = await queries.lock_queue(tx, new.machine_id or new.department_id or new.host_id)
+        alone = new.newborn or not (new.machine_id or new.department_id)
+        active = [] if alone else await queries.active(tx, machine_id=new.machine_id, department_id=new.department_id)
         decision = admit(self._kinds, active, new)
         if isinstance(decision, Join):
             return decision.operation
@@ -124,26 +125,26 @@ class OperationEngine:
             await queries.request_cancel(tx, operation_id)
         return row
 
-    async def enqueue(self, row: Operation, *, newborn: bool = False) -> None:
-        """Hands a committed operation to its host's queue, after those of the same machine that came before it; a
-        `newborn` machine has none. When the database is away at this moment, a worker's sweep does it later."""
+    async def enqueue(self, row: Operation) -> None:
+        """Hands a committed operation to its host's queue, after those of the same machine that came before it. When
+        the database is away at this moment, a worker's sweep does it later."""
         try:
-            for earlier in [row] if newborn else await queries.not_enqueued(self._database, like=row):
+            for earlier in await queries.not_enqueued(self._database, like=row):
                 await self._queue.enqueue(earlier.id, host_id=earlier.hostId, partition=partition_of(earlier))
                 await queries.set_enqueued(self._database, earlier.id)
                 log.info("operation.enqueued", operation_id=earlier.id, machine_id=earlier.machineId, kind=earlier.kind)
         except DatabaseUnavailable as error:
             log.warning("operation.enqueue_delayed", operation_id=row.id, error=error.message)
 
-    def hand_over(self, row: Operation, *, newborn: bool = False) -> None:
+    def hand_over(self, row: Operation) -> None:
         """`enqueue` for a caller who has an answer to give meanwhile. What fails here a worker's sweep does later."""
-        task = asyncio.create_task(self._hand_over(row, newborn))
+        task = asyncio.create_task(self._hand_over(row))
         self._handing_over.add(task)
         task.add_done_callback(self._handing_over.discard)
 
-    async def _hand_over(self, row: Operation, newborn: bool) -> None:
+    async def _hand_over(self, row: Operation) -> None:
         try:
-            await self.enqueue(row, newborn=newborn)
+            await self.enqueue(row)
         except Exception:
             log.exception("operation.not_handed_over", operation_id=row.id)
 
@@ -190,14 +191,6 @@ class OperationEngine:
     def failure_of(row: Operation) -> Failure | None:
         """Why it ended, with the lines of its log; None without a failure."""
         return failures.failure_of(row)
-
-
-async def _in_the_way(tx: Database, new: NewOperation) -> tuple[datetime, list[Operation]]:
-    """The moment of arrival, and what has not ended of the same machine or department; others decide afterwards."""
-    arrived_at = await queries.lock_queue(tx, new.machine_id or new.department_id or new.host_id)
-    if new.machine_id is None and new.department_id is None:
-        return arrived_at, []
-    return arrived_at, await queries.active(tx, machine_id=new.machine_id, department_id=new.department_id)
 
 
 async def _found(database: Database, operation_id: str) -> Operation:

@@ -145,7 +145,7 @@ class CreateMachine:
             row = await machines.with_relations(self._database, begun.machine, relations)
         finally:
             # Afterwards, since the client waits for the answer first.
-            self._engine.hand_over(begun.operation, newborn=True)
+            self._engine.hand_over(begun.operation)
         return Begun(row, begun.operation)
 
     async def retry(
