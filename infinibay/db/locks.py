@@ -16,6 +16,8 @@ from infinibay.errors import DatabaseUnavailable
 from infinibay.log import get_logger
 
 log = get_logger(__name__)
+# No statement here waits for anything.
+_ANSWER_SECONDS = 30.0
 
 
 class LockHolder:
@@ -75,11 +77,13 @@ class LockHolder:
         async with self._connecting:
             connection = self._connection = self._connection or await connect(self._url, "lock")
         try:
-            cursor = await connection.execute(statement.encode(), [_key(name)])
-            row = await cursor.fetchone()
-        except psycopg.OperationalError as error:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                cursor = await connection.execute(statement.encode(), [_key(name)])
+                row = await cursor.fetchone()
+        except (psycopg.OperationalError, TimeoutError) as error:
             await self._drop(connection)
-            raise DatabaseUnavailable(f"The connection that holds the locks was lost: {error}") from error
+            reason = str(error) or "it does not answer"
+            raise DatabaseUnavailable(f"The connection that holds the locks was lost: {reason}") from error
         return None if row is None else row[0]
 
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
+import threading
+import traceback
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,8 +23,10 @@ from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
 from infinibay.db.connections import libpq_url
 from infinibay.errors import DatabaseUnavailable
+from infinibay.log import get_logger
 from infinibay.operations.serializer import JsonSerializer
 
+log = get_logger(__name__)
 # Raise it whenever steps are added, removed, renamed or reordered within `run_operation`.
 APPLICATION_VERSION = "3"
 SCHEMA = "dbos"
@@ -29,6 +34,8 @@ WORKFLOW = "run_operation"
 _FIRST, _ORDINARY = 1, 2
 _POLLING_SECONDS = 0.03
 _REPEAT_SECONDS, _MOST_REMEMBERED = 60.0, 100
+# A record takes milliseconds. Without a limit, one that is never answered would leave its operation in hand for ever.
+_RECORD_SECONDS = 60.0
 # Who was claimed may wait for another operation, which must never be the one that finds no room; how many work at once
 # is the steps' own limit.
 _NO_LIMIT = 10_000
@@ -175,12 +182,35 @@ class DurableWorker:
 
 
 async def step(name: str, body: Callable[[], Awaitable[Any]]) -> Any:
-    """Runs `body` as a step of the running workflow: once its outcome (JSON) is recorded, it is never run again."""
+    """Runs `body` as a step of the running workflow: once its outcome (JSON) is recorded, it is never run again.
+
+    Raises CancelledError, which interrupts the workflow, when the engine neither reads nor writes its record in time.
+    """
+    clock = asyncio.get_running_loop().time
 
     async def recorded() -> Any:
-        return await body()
+        limit.reschedule(None)
+        try:
+            return await body()
+        finally:
+            limit.reschedule(clock() + _RECORD_SECONDS)
 
-    return await DBOS.run_step_async({"name": name}, recorded)
+    try:
+        async with asyncio.timeout(_RECORD_SECONDS) as limit:
+            return await DBOS.run_step_async({"name": name}, recorded)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        # Where the task and the engine's threads stood is all that would tell why.
+        log.exception("operation.record_given_up", step=name, threads=_engine_threads())
+        raise asyncio.CancelledError from None
+
+
+def _engine_threads() -> dict[str, str]:
+    """The stacks of the threads in which the durable engine asks its database."""
+    frames = sys._current_frames()  # noqa: SLF001 - its documentation names this use: what threads stand still at
+    threads = [one for one in threading.enumerate() if one.name.startswith("dbos-executor") and one.ident in frames]
+    return {one.name: "".join(traceback.format_stack(frames[one.ident or 0])) for one in threads}
 
 
 def _workflow(run: Callable[[str], Awaitable[None]]) -> Callable[[str], Awaitable[None]]:

@@ -14,7 +14,7 @@ from infinibay.db import operations as queries
 from infinibay.db.client import Database
 from infinibay.db.locks import LockHolder
 from infinibay.db.rows import Operation
-from infinibay.errors import DatabaseUnavailable, InfinibayError
+from infinibay.errors import InfinibayError
 from infinibay.log import bound, get_logger
 from infinibay.operations.durable import DurableQueue, Work
 from infinibay.operations.ending import finish
@@ -85,8 +85,8 @@ class Takeover:
                     await self._look()
                 finally:
                     await self._locks.release(turn)
-        except DatabaseUnavailable:
-            # The living have lost their locks too and take them again when the database is back.
+        except BaseException:
+            # When the database was away, the living have lost their locks too and take them again now that it is back.
             self._forget_suspects()
             raise
         return any((self._executors, self._unattended, self._lost))

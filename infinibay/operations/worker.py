@@ -21,6 +21,8 @@ log = get_logger(__name__)
 _STOP_SECONDS = 10.0
 # Well below the time of grace after which siblings take over.
 _NAME_AGAIN_SECONDS = 0.2
+# A look takes milliseconds; one that is never answered must not be the last.
+_SWEEP_SECONDS = 60.0
 
 
 class OperationWorker:
@@ -64,7 +66,7 @@ class OperationWorker:
         runner = StepRunner(budgets, concurrency=concurrency, patience=patience, faults=faults)
         self._workflow = OperationWorkflow(kinds, database, runner)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._working: set[asyncio.Task[None]] = set()
+        self._working: dict[asyncio.Task[None], str] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._care: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -100,17 +102,17 @@ class OperationWorker:
             raise asyncio.CancelledError
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        self._working.add(task)
+        self._working[task] = operation_id
         # When the engine hands it out again, the one that it was taken from ends first.
         turn = self._turns.setdefault(operation_id, asyncio.Lock())
         try:
             async with turn:
                 await self._workflow.run(operation_id)
         finally:
-            self._working.discard(task)
+            del self._working[task]
 
     def _in_hand(self) -> Collection[str]:
-        return set(self._turns)
+        return set(self._working.values())
 
     async def _keep_name(self) -> None:
         """Takes the executor's name again whenever its connection was lost, before siblings think that it died."""
@@ -129,7 +131,8 @@ class OperationWorker:
         while True:
             suspects = False
             try:
-                suspects = await self._takeover.sweep()
+                async with asyncio.timeout(_SWEEP_SECONDS):
+                    suspects = await self._takeover.sweep()
             except DatabaseUnavailable as error:
                 log.warning("operation.sweep_failed", error=error.message)
             except Exception:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 
 import psycopg
 import pytest
 
+from infinibay.db import locks
 from infinibay.db.locks import LockHolder, try_lock
 from infinibay.errors import DatabaseUnavailable
 from tests.support.databases import execute
@@ -65,6 +68,28 @@ async def test_other_databases_do_not_matter(database_url: str, postgres_url: st
     finally:
         await here.close()
         await there.close()
+
+
+async def test_a_connection_that_stands_still_is_given_up(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    holder = LockHolder(database_url)
+    try:
+        assert await holder.hold("a")
+        with psycopg.connect(database_url) as connection:
+            found = connection.execute(
+                "SELECT pid FROM pg_stat_activity"
+                " WHERE application_name = 'infinibay lock' AND datname = current_database()"
+            )
+            ((backend,),) = found.fetchall()
+        os.kill(backend, signal.SIGSTOP)
+        monkeypatch.setattr(locks, "_ANSWER_SECONDS", 0.5)
+        with pytest.raises(DatabaseUnavailable, match=r"it does not answer$"):
+            await holder.hold("b")
+        os.kill(backend, signal.SIGCONT)
+        monkeypatch.undo()
+        await until(lambda: advisory_locks(database_url) == 0)
+        assert await holder.hold("a")
+    finally:
+        await holder.close()
 
 
 async def test_the_loss_of_the_connection_ends_the_wait_for_it(database_url: str) -> None:

@@ -25,6 +25,8 @@ log = get_logger(__name__)
 _START_SECONDS = 15.0
 _STOP_SECONDS = 5.0
 _LONGEST_PAUSE = 5.0
+# No statement of ours takes so long; a transaction has 5 s.
+_ANSWER_SECONDS = 60.0
 
 
 class SocketEngine(AsyncAbstractEngine):
@@ -132,7 +134,7 @@ class SocketEngine(AsyncAbstractEngine):
         await process.start(time_limit)
         loop = asyncio.get_running_loop()
         _, self._channel = await loop.create_unix_connection(
-            lambda: Channel(lambda: self._lost(process)), str(process.socket)
+            lambda: Channel(lambda: self._lost(process), _ANSWER_SECONDS), str(process.socket)
         )
         self._ready.set()
 

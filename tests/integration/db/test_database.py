@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 
 from infinibay.db import rows
 from infinibay.db.client import Database, EngineOptions
+from infinibay.db.engine import socket_engine
 from infinibay.db.engine.paths import EXECUTABLE, PROJECT_ROOT
 from infinibay.db.engine.socket_engine import SocketEngine
 from infinibay.errors import DatabaseError, DatabaseUnavailable, UniqueViolation
@@ -215,6 +217,44 @@ async def test_killed_engine(database: Database) -> None:
     await department(database, "after")
     assert pid_of(database) != pid
     assert not psutil.pid_exists(pid)
+
+
+@pytest.fixture
+async def impatient(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:
+    """One that waits 2 s for an answer, as long as its first engine lives."""
+    db = Database(database_url, engine=EngineOptions(tmp_path))
+    with monkeypatch.context() as patched:
+        patched.setattr(socket_engine, "_ANSWER_SECONDS", 2)
+        await db.connect()
+    yield db
+    await db.disconnect()
+
+
+async def test_an_engine_that_stands_still_is_replaced(impatient: Database) -> None:
+    pid = pid_of(impatient)
+    os.kill(pid, signal.SIGSTOP)
+
+    with pytest.raises(DatabaseUnavailable, match=r"^The database did not answer within 2 s; try again\.$"):
+        await impatient.ping()
+
+    await until(lambda: engine_of(impatient).pid not in (None, pid))
+    await impatient.ping()
+    assert not psutil.pid_exists(pid)
+
+
+async def test_an_engine_that_answers_others_stays(impatient: Database) -> None:
+    pid = pid_of(impatient)
+    slow = asyncio.ensure_future(impatient.query_raw("SELECT pg_sleep(5)::text"))
+
+    async def runs() -> bool:
+        found = await impatient.query_raw("SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(5)::text'")
+        return bool(found)
+
+    assert await until(runs) is True
+    with pytest.raises(DatabaseUnavailable, match="did not answer"):
+        await slow
+    await impatient.ping()
+    assert pid_of(impatient) == pid
 
 
 async def test_engine_killed_inside_a_transaction(database: Database) -> None:

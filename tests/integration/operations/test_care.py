@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -9,13 +11,16 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from dbos._sys_db import SystemDatabase
 from psycopg import sql
+from structlog.testing import capture_logs
 
 from infinibay.db import operations as queries
 from infinibay.db.client import Database
 from infinibay.db.locks import LockHolder
 from infinibay.db.rows import MachineStatus, OperationState
 from infinibay.errors import DatabaseUnavailable, InfinibayError, WrongState
+from infinibay.operations import durable, worker
 from infinibay.operations.api import OperationKind, Step, StepContext
 from infinibay.operations.durable import DurableQueue
 from infinibay.operations.retention import purge
@@ -74,6 +79,92 @@ async def test_a_claim_that_the_worker_never_heard_of_is_given_back(
     assert (await engine.wait(second.id, SECONDS)).state == OperationState.SUCCEEDED
     assert journal.lines == ["a", "ended"]
     assert gate.entered == 1
+
+
+async def test_a_record_that_is_never_read_does_not_keep_its_operation(
+    engine_of: EngineMaker, host_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, asked, answered = Journal(), threading.Event(), threading.Event()
+    read = SystemDatabase.check_operation_execution
+
+    def unanswered(*args: Any, **options: Any) -> Any:
+        if not asked.is_set():
+            asked.set()
+            answered.wait()
+        return read(*args, **options)
+
+    monkeypatch.setattr(SystemDatabase, "check_operation_execution", unanswered)
+    monkeypatch.setattr(durable, "_RECORD_SECONDS", 0.5)
+    engine = await engine_of(journal.kind(journal.step("a")), sweep_seconds=0.2)
+    row = await engine.request(new("work", host_id))
+    try:
+        with capture_logs() as lines:
+            assert (await engine.wait(row.id, SECONDS)).state == OperationState.SUCCEEDED
+    finally:
+        answered.set()
+    assert journal.lines == ["a", "ended"]
+    (told,) = [line for line in lines if line["event"] == "operation.record_given_up"]
+    assert told["step"] == "begin"
+    assert any("unanswered" in stack for stack in told["threads"].values())
+
+
+async def test_a_record_that_is_never_written_does_not_keep_its_operation(
+    engine_of: EngineMaker, host_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step comes again, as after a death right after its effect; the late writer is not heard any more."""
+    journal, asked, answered = Journal(), threading.Event(), threading.Event()
+    write = SystemDatabase.record_operation_result
+
+    def unanswered(database: SystemDatabase, result: Any, *args: Any, **options: Any) -> Any:
+        if result["function_name"] == "a" and not asked.is_set():
+            asked.set()
+            answered.wait()
+        return write(database, result, *args, **options)
+
+    monkeypatch.setattr(SystemDatabase, "record_operation_result", unanswered)
+    monkeypatch.setattr(durable, "_RECORD_SECONDS", 0.5)
+    engine = await engine_of(journal.kind(journal.step("a")), sweep_seconds=0.2)
+    row = await engine.request(new("work", host_id))
+    try:
+        assert (await engine.wait(row.id, SECONDS)).state == OperationState.SUCCEEDED
+    finally:
+        answered.set()
+    assert journal.lines == ["a", "a", "ended"]
+
+
+async def test_a_step_may_take_longer_than_its_record(
+    engine_of: EngineMaker, host_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate()
+    monkeypatch.setattr(durable, "_RECORD_SECONDS", 1.0)
+    engine = await engine_of(OperationKind("hold", (gate.step,)), sweep_seconds=0.2)
+    row = await engine.request(new("hold", host_id))
+    assert (await engine.wait(row.id, 3.0)).state == OperationState.RUNNING
+    gate.open()
+    assert (await engine.wait(row.id, SECONDS)).state == OperationState.SUCCEEDED
+    assert gate.entered == 1
+
+
+async def test_a_look_that_is_never_answered_is_not_the_last(
+    database: Database, engine_of: EngineMaker, host_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, look = 0, DurableQueue.running
+
+    async def unanswered(queue: DurableQueue, host: str) -> Any:
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            await asyncio.Event().wait()
+        return await look(queue, host)
+
+    monkeypatch.setattr(DurableQueue, "running", unanswered)
+    monkeypatch.setattr(worker, "_SWEEP_SECONDS", 0.5)
+    engine = await engine_of(Journal().kind(), sweep_seconds=0.1)
+    await until(lambda: looks == 1)
+    async with database.tx() as tx:
+        row = await engine.submit(tx, new("work", host_id))
+
+    assert (await engine.wait(row.id, SECONDS)).state == OperationState.SUCCEEDED
 
 
 @pytest.mark.parametrize("broken", ["ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"])
