@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from prisma import Json, types
+from prisma import types
 
 from infinibay.db import rows
 from infinibay.db.client import Database
@@ -14,6 +15,10 @@ CHANNEL = "infinibay_events"
 # Tell a machine's owner that it is gone, or was given to somebody else.
 MACHINE_DESTROYED = "machine.destroyed"
 MACHINE_RELEASED = "machine.released"
+_APPEND = """
+INSERT INTO events (kind, data, machine_id, operation_id, owner_id, actor_id)
+VALUES ($1, $2::jsonb, $3::uuid, $4::uuid, $5::uuid, $6::uuid)
+"""
 
 
 async def append(
@@ -25,19 +30,10 @@ async def append(
     operation_id: str | None = None,
     owner_id: str | None = None,
     actor_id: str | None = None,
-) -> rows.Event:
+) -> None:
     """Adds an event. It is the transaction's last statement: numbering holds other writers of events off until the
     commit."""
-    return await db.event.create(
-        data={
-            "kind": kind,
-            "data": Json(dict(data)),
-            "machineId": machine_id,
-            "operationId": operation_id,
-            "ownerId": owner_id,
-            "actorId": actor_id,
-        }
-    )
+    await db.execute_raw(_APPEND, kind, json.dumps(dict(data)), machine_id, operation_id, owner_id, actor_id)
 
 
 async def page(

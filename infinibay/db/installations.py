@@ -18,6 +18,10 @@ ON CONFLICT DO NOTHING
 
 
 async def find(db: Database, machine_id: str) -> rows.Installation | None:
+    return await db.installation.find_unique(where={"machineId": machine_id})
+
+
+async def with_tasks(db: Database, machine_id: str) -> rows.Installation | None:
     """With what the first boot told."""
     return await db.installation.find_unique(
         where={"machineId": machine_id}, include={"tasks": {"order_by": [{"at": "asc"}, {"taskId": "asc"}]}}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
 
@@ -29,6 +30,31 @@ SELECT EXISTS (SELECT 1 FROM departments WHERE id = $1::uuid FOR KEY SHARE) AS d
        EXISTS (SELECT 1 FROM machine_templates WHERE id = $2::uuid FOR KEY SHARE) AS template,
        EXISTS (SELECT 1 FROM isos WHERE id = $3::uuid FOR KEY SHARE) AS iso
 """
+
+# One statement, where nested creates would be a dozen.
+_PARTS = """
+WITH configuration AS (
+  INSERT INTO machine_configurations
+    (machine_id, firmware, tpm, domain_type, graphic_protocol, network, mac_address, iso_path)
+  SELECT $1::uuid, c.firmware, c.tpm, c.domain_type, c.graphic_protocol, c.network, c.mac_address, c.iso_path
+  FROM jsonb_populate_record(NULL::machine_configurations, $2::jsonb) c
+), installation AS (
+  INSERT INTO installations
+    (machine_id, mode, locale, keyboard, timezone, hostname, ssh_keys, packages, edition, kernel_arguments)
+  SELECT $1::uuid, i.mode, i.locale, i.keyboard, i.timezone, i.hostname, i.ssh_keys, i.packages, i.edition, '{}'
+  FROM jsonb_populate_record(NULL::installations, $4::jsonb) i WHERE $4::jsonb IS NOT NULL
+), application AS (
+  INSERT INTO machine_applications (machine_id, application_id) SELECT $1::uuid, unnest($5::uuid[])
+), script AS (
+  INSERT INTO machine_scripts (machine_id, script_id, position)
+  SELECT $1::uuid, s.id, s.number - 1 FROM unnest($6::uuid[]) WITH ORDINALITY AS s (id, number)
+)
+INSERT INTO machine_disks (machine_id, position, pool, volume_name, size_gb, base_image_id)
+SELECT $1::uuid, 0, d.pool, d.volume_name, d.size_gb, d.base_image_id
+FROM jsonb_populate_record(NULL::machine_disks, $3::jsonb) d
+"""
+
+_STANDING = "SELECT status::text AS status, status_reason AS reason FROM machines WHERE id = $1::uuid"
 
 # The machine is locked by now, so that the statement sees it as it is.
 _SET_STATUS = """
@@ -97,6 +123,14 @@ class NewInstallation:
     edition: str | None
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What is shown of a machine's domain, as it was last written."""
+
+    status: rows.MachineStatus
+    reason: str | None
+
+
 async def create(
     tx: Database,
     machine: NewMachine,
@@ -111,63 +145,33 @@ async def create(
 ) -> rows.Machine:
     """Writes the machine, its configuration, its installation (None for a clone), main disk, and the ids of its
     applications and scripts. The hooks add its rule set."""
-    data: types.MachineCreateInput = {
-        "id": machine.id,
-        "name": machine.name,
-        "nameKey": machine.name_key,
-        "internalName": machine.internal_name,
-        "os": machine.os,
-        "cpuCores": machine.cpu_cores,
-        "ramGB": machine.ram_gb,
-        "diskSizeGB": machine.disk_size_gb,
-        "hostId": machine.host_id,
-        "userId": machine.user_id,
-        "templateId": machine.template_id,
-        "departmentId": machine.department_id,
-        "configuration": {
-            "create": {
-                "firmware": configuration.firmware,
-                "tpm": configuration.tpm,
-                "domainType": configuration.domain_type,
-                "graphicProtocol": configuration.graphic_protocol,
-                "network": configuration.network,
-                "macAddress": configuration.mac_address,
-                "isoPath": configuration.iso_path,
-            }
-        },
-        "disks": {
-            "create": [
-                {
-                    "position": 0,
-                    "pool": pool,
-                    "volumeName": volume_name,
-                    "sizeGB": machine.disk_size_gb,
-                    "baseImageId": base_image_id,
-                },
-            ]
-        },
-        "applications": {"create": [{"applicationId": application_id} for application_id in applications]},
-        "scripts": {
-            "create": [{"scriptId": script_id, "position": position} for position, script_id in enumerate(scripts)]
-        },
-    }
-    if installation is not None:
-        data["installation"] = {"create": _installation(installation)}
-    return await tx.machine.create(data=data)
-
-
-def _installation(new: NewInstallation) -> types.InstallationCreateWithoutRelationsInput:
-    return {
-        "mode": new.mode,
-        "locale": new.locale,
-        "keyboard": new.keyboard,
-        "timezone": new.timezone,
-        "hostname": new.hostname,
-        "sshKeys": list(new.ssh_keys),
-        "packages": list(new.packages),
-        "edition": new.edition,
-        "kernelArguments": [],
-    }
+    row = await tx.machine.create(
+        data={
+            "id": machine.id,
+            "name": machine.name,
+            "nameKey": machine.name_key,
+            "internalName": machine.internal_name,
+            "os": machine.os,
+            "cpuCores": machine.cpu_cores,
+            "ramGB": machine.ram_gb,
+            "diskSizeGB": machine.disk_size_gb,
+            "hostId": machine.host_id,
+            "userId": machine.user_id,
+            "templateId": machine.template_id,
+            "departmentId": machine.department_id,
+        }
+    )
+    disk = {"pool": pool, "volume_name": volume_name, "size_gb": machine.disk_size_gb, "base_image_id": base_image_id}
+    await tx.execute_raw(
+        _PARTS,
+        machine.id,
+        json.dumps(asdict(configuration)),
+        json.dumps(disk),
+        None if installation is None else json.dumps(asdict(installation)),
+        list(applications),
+        list(scripts),
+    )
+    return row
 
 
 async def hold_origins(
@@ -204,6 +208,11 @@ async def find_with_disks(db: Database, machine_id: str) -> rows.Machine | None:
     )
 
 
+async def disks(db: Database, machine_id: str) -> list[rows.MachineDisk]:
+    """The machine's disks, the main one first."""
+    return await db.machinedisk.find_many(where={"machineId": machine_id}, order={"position": "asc"})
+
+
 async def find_with_configuration(db: Database, machine_id: str) -> rows.Machine | None:
     return await db.machine.find_unique(where={"id": machine_id}, include={"configuration": True})
 
@@ -216,6 +225,12 @@ async def lock(tx: Database, machine_id: str) -> rows.Machine | None:
     """The machine's row, locked until the transaction ends."""
     await tx.query_raw("SELECT 1 FROM machines WHERE id = $1::uuid FOR UPDATE", machine_id)
     return await tx.machine.find_unique(where={"id": machine_id}, include={"configuration": True})
+
+
+async def standing(db: Database, machine_id: str, *, lock: bool = False) -> Standing | None:
+    """How a machine stands; with `lock` it stays so until the transaction ends."""
+    found = await db.query_raw(f"{_STANDING} FOR UPDATE" if lock else _STANDING, machine_id)
+    return Standing(rows.MachineStatus(found[0]["status"]), found[0]["reason"]) if found else None
 
 
 async def list_visible(

@@ -93,6 +93,18 @@ ORDER BY o.created_at DESC, o.id DESC LIMIT $7::int
 """  # noqa: S608 - constants
 
 
+_EARLIER = """
+SELECT 1 FROM operations e
+WHERE e.host_id = o.host_id AND e.ended_at IS NULL AND (e.created_at, e.id) < (o.created_at, o.id)"""
+# An index leads to those of a machine, and to those of none.
+_IS_BEHIND = f"""
+SELECT 1 AS found FROM operations o WHERE o.id = $1::uuid AND (
+  EXISTS ({_EARLIER} AND e.machine_id = o.machine_id)
+  OR o.machine_id IS NULL
+    AND EXISTS ({_EARLIER} AND e.machine_id IS NULL AND e.department_id IS NOT DISTINCT FROM o.department_id))
+"""  # noqa: S608 - constants
+
+
 @dataclass(frozen=True)
 class Ending:
     """How an operation ended, and the seconds since it had entered its first step."""
@@ -252,17 +264,9 @@ async def unfinished(db: Database, host_id: str) -> list[rows.Operation]:
     )
 
 
-async def is_behind(db: Database, row: rows.Operation) -> bool:
+async def is_behind(db: Database, operation_id: str) -> bool:
     """Whether an earlier operation of the same machine (or else department, or else host) has not ended."""
-    where: types.OperationWhereInput = {
-        "hostId": row.hostId,
-        "machineId": row.machineId,
-        "endedAt": None,
-        "OR": [{"createdAt": {"lt": row.createdAt}}, {"createdAt": row.createdAt, "id": {"lt": row.id}}],
-    }
-    if row.machineId is None:
-        where["departmentId"] = row.departmentId
-    return await db.operation.find_first(where=where) is not None
+    return bool(await db.query_raw(_IS_BEHIND, operation_id))
 
 
 async def set_enqueued(db: Database, operation_id: str, *, enqueued: bool = True) -> None:

@@ -10,27 +10,19 @@ DEPARTMENT_PRIORITY = 1000
 MACHINE_PRIORITY = 500
 
 
+_CREATE = """
+INSERT INTO rule_sets (name, internal_name, entity_type, machine_id, department_id, priority)
+VALUES ($1, $2, $3::text::"RuleSetType", $4::uuid, $5::uuid, $6::int)
+"""
+
+
 async def create_for_machine(tx: Database, machine: rows.Machine) -> None:
     """The machine's rule set, which names its nwfilter."""
-    await tx.ruleset.create(
-        data={
-            "name": f"VM Firewall: {machine.name}",
-            "internalName": naming.machine_filter(machine.id),
-            "entityType": rows.RuleSetType.VM,
-            "machineId": machine.id,
-            "priority": MACHINE_PRIORITY,
-        }
-    )
+    name = f"VM Firewall: {machine.name}"
+    await tx.execute_raw(_CREATE, name, naming.machine_filter(machine.id), "VM", machine.id, None, MACHINE_PRIORITY)
 
 
 async def create_for_department(tx: Database, department: rows.Department) -> None:
     """The department's rule set, which names its nwfilter."""
-    await tx.ruleset.create(
-        data={
-            "name": f"Department Firewall: {department.name}",
-            "internalName": naming.department_filter(department.id),
-            "entityType": rows.RuleSetType.DEPARTMENT,
-            "departmentId": department.id,
-            "priority": DEPARTMENT_PRIORITY,
-        }
-    )
+    name, filter_name = f"Department Firewall: {department.name}", naming.department_filter(department.id)
+    await tx.execute_raw(_CREATE, name, filter_name, "DEPARTMENT", None, department.id, DEPARTMENT_PRIORITY)

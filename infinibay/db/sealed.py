@@ -13,8 +13,11 @@ Purpose = Literal["installation", "graphics"]
 
 async def put_first(tx: Database, machine_id: str, sealed: Mapping[Purpose, str]) -> None:
     """Keeps the sealed texts of a machine that has none."""
-    await tx.secret.create_many(
-        data=[{"machineId": machine_id, "purpose": purpose, "sealed": text} for purpose, text in sealed.items()]
+    await tx.execute_raw(
+        "INSERT INTO secrets (machine_id, purpose, sealed) SELECT $1::uuid, * FROM unnest($2::text[], $3::text[])",
+        machine_id,
+        list(sealed),
+        list(sealed.values()),
     )
 
 

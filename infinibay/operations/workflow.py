@@ -6,6 +6,7 @@ process goes on with it. Outcomes are numbers and truth values; everything worth
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from functools import partial
 
@@ -51,10 +52,12 @@ class OperationWorkflow:
 
     async def _begin(self, ctx: OperationContext) -> str | None:
         """The kind; None when there is nothing to do now."""
-        row = await ctx.load()
+        row, is_behind = await asyncio.gather(
+            ctx.load(), stored(lambda: queries.is_behind(self._database, ctx.operation_id))
+        )
         if row.endedAt is not None:
             return None
-        if await stored(lambda: queries.is_behind(self._database, row)):
+        if is_behind:
             # The engine lost the one before it, which the sweep brings back first, and then this one.
             log.warning("operation.steps_aside", machine_id=row.machineId)
             return None

@@ -17,9 +17,11 @@ from uuid import uuid4
 import pytest
 
 from infinibay.core import naming
+from infinibay.db import machines
 from infinibay.errors import HostFailure, HypervisorUnavailable
 from infinibay.libvirtxml.storage import VolumeSpec, volume_xml
 from infinibay.services.machines.creation_steps import CREATE
+from infinibay.services.machines.design import MachineDesign
 from tests.support.whole import Whole
 
 _CLONE = """
@@ -151,13 +153,19 @@ async def test_its_domain_is_the_same_whenever_it_is_defined(
     definition, domains = creation(product)._definition, creation(product)._hypervisor.domains
     start, designs = domains.start, []
 
+    async def designed(uuid: str) -> MachineDesign:
+        machine = await machines.find_with_disks(definition._database, uuid)
+        assert machine is not None
+        made: MachineDesign = await definition.design_of(machine)
+        return made
+
     async def look(uuid: str) -> None:
-        designs.append(await definition.design_of(await definition._machine(uuid)))
+        designs.append(await designed(uuid))
         await start(uuid)
 
     monkeypatch.setattr(domains, "start", look)
     machine_id, _ = await clone(product, source)
-    assert designs == [await definition.design_of(await definition._machine(machine_id))]
+    assert designs == [await designed(machine_id)]
     await assert_whole(product, folder, source, machine_id)
 
 

@@ -24,7 +24,7 @@ class Reports:
         """Writes what a report says."""
         async with self._database.tx() as tx:
             machine = await machines.lock(tx, machine_id)
-            row = await installations.find(tx, machine_id)
+            row = await installations.with_tasks(tx, machine_id)
             if machine is None or row is None or row.state != rows.InstallationState.installing:
                 return
             if report.event == "task":

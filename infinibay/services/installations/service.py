@@ -40,5 +40,5 @@ class InstallationService:
     async def report(self, principal: Principal, machine_id: str) -> InstallationReport | None:
         """None when the machine is absent, or not the principal's."""
         machine = await visible_machine(self._database, principal, machine_id)
-        row = await installations.find(self._database, machine.id) if machine else None
+        row = await installations.with_tasks(self._database, machine.id) if machine else None
         return InstallationReport(row, await self._recorder.read(row.machineId)) if row else None

@@ -121,7 +121,7 @@ class Watcher:
     async def _row(self) -> rows.Installation | None:
         while True:
             try:
-                return await installations.find(self._database, self._machine_id)
+                return await installations.with_tasks(self._database, self._machine_id)
             except Unavailable:
                 await asyncio.sleep(_AGAIN_SECONDS)
 

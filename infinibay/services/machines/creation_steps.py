@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 from infinibay.core.installing import Phase
 from infinibay.core.machine_status import MachineStatus
-from infinibay.db import installations, machines, rows
+from infinibay.db import installations, machines
 from infinibay.db.client import Database
 from infinibay.errors import NotFound
 from infinibay.operations.api import Failure, OperationKind, Step, StepContext
@@ -79,13 +80,14 @@ class CreationSteps:
 
     async def _media(self, context: StepContext) -> None:
         """The machine's directory, and in it what the installer needs beside the ISO, which stays as it is."""
-        machine = await self._machine(context)
-        await self._definition.make_directory(machine.id)
-        await self._installation_media.make(machine)
+        await self._definition.make_directory(_id(context))
+        await self._installation_media.make(_id(context))
 
     async def _volume(self, context: StepContext) -> None:
-        machine = await self._machine(context)
-        for disk in machine.disks or []:
+        disks = await machines.disks(self._database, _id(context))
+        if not disks:
+            raise NotFound("Machine not found")
+        for disk in disks:
             await self._definition.ensure_pool(disk.pool)
             await self._disks.make(context, disk)
 
@@ -97,8 +99,7 @@ class CreationSteps:
 
     async def _start(self, context: StepContext) -> Result:
         machine_id = _id(context)
-        await self._installation_media.check_same(machine_id)
-        await self._definition.ensure_network()
+        await asyncio.gather(self._installation_media.check_same(machine_id), self._definition.ensure_network())
         await bring_up(self._hypervisor.domains, machine_id)
         # Nothing can fail any more but the notes about it, so who waits need not wait for these.
         await self._keeper.settle(machine_id, context.operation_id)
@@ -177,12 +178,6 @@ class CreationSteps:
     async def _remove_records(self, context: StepContext) -> Result:
         await self._cleanup.remove_records(_id(context), context.operation_id)
         return {"message": "Machine destroyed"}
-
-    async def _machine(self, context: StepContext) -> rows.Machine:
-        machine = await machines.find_with_disks(self._database, _id(context))
-        if machine is None:
-            raise NotFound("Machine not found")
-        return machine
 
 
 def _id(context: StepContext) -> str:

@@ -130,7 +130,9 @@ class Definition:
 
     async def ensure_filters(self, machine_id: str) -> None:
         """The filters of the machine and its department, as they must be."""
-        machine = await self._machine(machine_id)
+        machine = await machines.find_with(self._database, machine_id, ())
+        if machine is None:
+            raise NotFound("Machine not found")
         await self._filters.ensure(machine.id, machine.departmentId)
 
     async def ensure_network(self) -> None:
@@ -143,10 +145,13 @@ class Definition:
 
     async def ensure_defined(self, machine_id: str) -> None:
         """Defines the domain from the rows; a definition that is there already is left as it is."""
-        found = await self._hypervisor.domains.find(machine_id)
+        found, machine = await asyncio.gather(
+            self._hypervisor.domains.find(machine_id), machines.find_with_disks(self._database, machine_id)
+        )
         if found is not None and found.persistent:
             return
-        machine = await self._machine(machine_id)
+        if machine is None:
+            raise NotFound("Machine not found")
         spec = await self.design_of(machine)
         capabilities = await self._hypervisor.capabilities()
         try:
@@ -221,12 +226,6 @@ class Definition:
 
     async def _is_bridge(self, network: str) -> bool:
         return uses_bridge(network, known=await self._hypervisor.networks.is_active(network) is not None)
-
-    async def _machine(self, machine_id: str) -> rows.Machine:
-        machine = await machines.find_with_disks(self._database, machine_id)
-        if machine is None:
-            raise NotFound("Machine not found")
-        return machine
 
 
 def _kept_choice(configuration: rows.MachineConfiguration) -> Choice:

@@ -59,10 +59,15 @@ class InstallationMedia:
         self._iso_dir = iso_dir
         self._report_url = report_url
 
-    async def make(self, machine: rows.Machine) -> None:
+    async def make(self, machine_id: str) -> None:
         """The media of a machine whose directory is there; a clone needs none. HostFailure or UnusableMedium say what
         is wrong."""
-        row = await installations.find(self._database, machine.id)
+        machine, row = await asyncio.gather(
+            machines.find_with_configuration(self._database, machine_id),
+            installations.find(self._database, machine_id),
+        )
+        if machine is None:
+            raise NotFound("Machine not found")
         if row is None and machine.configuration is not None and machine.configuration.isoPath is None:
             return
         iso = Path(_iso_path(machine))

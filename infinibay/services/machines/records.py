@@ -12,10 +12,10 @@ DOMAIN_GONE = "The domain is gone from the hypervisor"
 HALF_DESTROYED = "Not wholly destroyed"
 
 
-def is_held(machine: rows.Machine) -> bool:
+def is_held(standing: machines.Standing) -> bool:
     """Whether only an operation may end the machine's status, whatever the hypervisor reports."""
-    is_gone = (machine.statusReason or "").startswith(DOMAIN_GONE)
-    return MachineStatus(machine.status) in OWNED_BY_OPERATIONS and not is_gone
+    is_gone = (standing.reason or "").startswith(DOMAIN_GONE)
+    return MachineStatus(standing.status) in OWNED_BY_OPERATIONS and not is_gone
 
 
 def undrivable(machine: rows.Machine) -> str | None:
@@ -44,10 +44,7 @@ async def change_status(
 
     What libvirt reports does not end `building` or a failed creation; an operation that knows better says `settle`.
     """
-    machine = await machines.lock(tx, machine_id)
-    if machine is None or (is_held(machine) and not settle):
-        return False
-    known = machine.configuration.graphicPort if machine.configuration else None
-    if (MachineStatus(machine.status), machine.statusReason, known) == (status, reason, screen):
+    known = await machines.standing(tx, machine_id, lock=True)
+    if known is None or (is_held(known) and not settle):
         return False
     return await machines.set_status(tx, machine_id, status, reason, screen=screen, operation_id=operation_id)

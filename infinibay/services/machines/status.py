@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from weakref import WeakValueDictionary
 
+from infinibay.core import naming
 from infinibay.core.machine_status import MachineStatus
-from infinibay.db import hosts, machines, operations, rows
+from infinibay.db import hosts, machines, operations
 from infinibay.db.client import Database
 from infinibay.errors import HypervisorError, Unavailable
 from infinibay.libvirtxml import reader
@@ -76,11 +77,11 @@ class StatusKeeper:
 
     async def reconcile(self) -> None:
         """Compares all machines with all domains, with one call to the hypervisor."""
-        known = await machines.of_host(self._database, self._host_id)
+        known = [machine.id for machine in await machines.of_host(self._database, self._host_id)]
         domains = {domain.uuid: domain for domain in await self._hypervisor.domains.list_all()}
-        for machine in known:
-            await self._record(machine, domains.get(machine.id), settle=False)
-        self._report_foreign(domains.values(), {machine.id for machine in known})
+        for machine_id in known:
+            await self._record(machine_id, domains.get(machine_id), settle=False)
+        self._report_foreign(domains.values(), set(known))
 
     async def observe(self, machine_id: str, operation_id: str | None = None) -> None:
         """Looks at one domain and records what it does."""
@@ -94,37 +95,38 @@ class StatusKeeper:
         # Who looks first writes first, or an operation's end could overwrite what an event has told since.
         turn = self._turns.setdefault(machine_id, asyncio.Lock())
         async with turn:
-            machine = await machines.find_with(self._database, machine_id, ())
-            if machine is None or (is_held(machine) and not settle):
-                return
+            if not settle:
+                known = await machines.standing(self._database, machine_id)
+                if known is None or is_held(known):
+                    return
             domain = await self._hypervisor.domains.find(machine_id)
-            await self._record(machine, domain, settle=settle, operation_id=operation_id)
+            await self._record(machine_id, domain, settle=settle, operation_id=operation_id)
 
     async def _record(
-        self, machine: rows.Machine, domain: DomainInfo | None, *, settle: bool, operation_id: str | None = None
+        self, machine_id: str, domain: DomainInfo | None, *, settle: bool, operation_id: str | None = None
     ) -> None:
         if domain is None and not settle:
-            active = await operations.active(self._database, machine_id=machine.id, department_id=None)
+            active = await operations.active(self._database, machine_id=machine_id, department_id=None)
             if any(operation.id != operation_id for operation in active):
                 return  # Another operation removes it or defines it; its end tells what became of it.
         if domain is not None and domain.starting and not settle:
             return  # The event `started` follows; after a start that fails, all is as before.
-        status, reason = await self._judge(machine, domain)
+        status, reason = await self._judge(machine_id, domain)
         screen = await self._screen(domain)
         async with self._database.tx() as tx:
             await change_status(
-                tx, machine.id, status, reason=reason, screen=screen, settle=settle, operation_id=operation_id
+                tx, machine_id, status, reason=reason, screen=screen, settle=settle, operation_id=operation_id
             )
 
-    async def _judge(self, machine: rows.Machine, domain: DomainInfo | None) -> tuple[MachineStatus, str | None]:
+    async def _judge(self, machine_id: str, domain: DomainInfo | None) -> tuple[MachineStatus, str | None]:
         if domain is None:
             return MachineStatus.FAILED, f"{DOMAIN_GONE}; powerOn defines it again"
         status = _STATUS[domain.state]
         if status is MachineStatus.CRASHED or domain.broken:
-            return MachineStatus.CRASHED, await self._last_words(machine.id) or domain.reason
+            return MachineStatus.CRASHED, await self._last_words(machine_id) or domain.reason
         if not domain.persistent:
             return status, _UNDEFINED
-        if domain.name != machine.internalName:
+        if domain.name != naming.domain_name(machine_id):
             return status, f"The hypervisor calls the domain {domain.name!r}"
         return status, None
 

@@ -43,4 +43,4 @@ async def test_reason_of_a_crash(log: list[str], reason: str) -> None:
     machine = machine_row("crashed", None)
 
     domain = DomainInfo(machine.id, machine.internalName, DomainState.CRASHED, reason=_LIBVIRT)
-    assert await keeper._judge(machine, domain) == (MachineStatus.CRASHED, reason)
+    assert await keeper._judge(machine.id, domain) == (MachineStatus.CRASHED, reason)
