@@ -217,8 +217,8 @@ async def find_with_configuration(db: Database, machine_id: str) -> rows.Machine
     return await db.machine.find_unique(where={"id": machine_id}, include={"configuration": True})
 
 
-async def find_by_name_key(db: Database, name_key: str) -> rows.Machine | None:
-    return await db.machine.find_unique(where={"nameKey": name_key})
+async def is_name_taken(db: Database, name_key: str) -> bool:
+    return bool(await db.query_raw("SELECT 1 AS found FROM machines WHERE name_key = $1", name_key))
 
 
 async def lock(tx: Database, machine_id: str) -> rows.Machine | None:

@@ -93,16 +93,15 @@ ORDER BY o.created_at DESC, o.id DESC LIMIT $7::int
 """  # noqa: S608 - constants
 
 
-_EARLIER = """
-SELECT 1 FROM operations e
-WHERE e.host_id = o.host_id AND e.ended_at IS NULL AND (e.created_at, e.id) < (o.created_at, o.id)"""
-# An index leads to those of a machine, and to those of none.
-_IS_BEHIND = f"""
-SELECT 1 AS found FROM operations o WHERE o.id = $1::uuid AND (
-  EXISTS ({_EARLIER} AND e.machine_id = o.machine_id)
-  OR o.machine_id IS NULL
-    AND EXISTS ({_EARLIER} AND e.machine_id IS NULL AND e.department_id IS NOT DISTINCT FROM o.department_id))
-"""  # noqa: S608 - constants
+# What has not ended of the machine (or else department, or else host) that $1 concerns.
+_BESIDE = """
+SELECT e.id::text AS id FROM operations o JOIN operations e ON e.host_id = o.host_id AND e.ended_at IS NULL
+  AND (e.machine_id = o.machine_id OR o.machine_id IS NULL AND e.machine_id IS NULL
+       AND e.department_id IS NOT DISTINCT FROM o.department_id)
+WHERE o.id = $1::uuid"""
+_BEFORE = f"{_BESIDE} AND (e.created_at, e.id) < (o.created_at, o.id) LIMIT 1"
+_NOT_ENQUEUED = f"""
+{_BESIDE} AND (e.created_at, e.id) <= (o.created_at, o.id) AND e.enqueued_at IS NULL ORDER BY e.created_at, e.id"""
 
 
 @dataclass(frozen=True)
@@ -239,21 +238,17 @@ async def page(
     )
 
 
-async def not_enqueued(
-    db: Database, *, host_id: str | None = None, like: rows.Operation | None = None
-) -> list[rows.Operation]:
-    """Committed operations that no queue has heard of, oldest first: of a host, or of the machine or department of
-    `like` up to itself."""
-    where: types.OperationWhereInput = {"enqueuedAt": None, "endedAt": None}
-    if host_id is not None:
-        where["hostId"] = host_id
-    if like is not None:
-        where["hostId"] = like.hostId
-        where["machineId"] = like.machineId
-        where["createdAt"] = {"lte": like.createdAt}
-        if like.machineId is None:
-            where["departmentId"] = like.departmentId
-    return await db.operation.find_many(where=where, order=[{"createdAt": "asc"}, {"id": "asc"}])
+async def not_enqueued(db: Database, host_id: str) -> list[rows.Operation]:
+    """Committed operations of a host that no queue has heard of, oldest first."""
+    return await db.operation.find_many(
+        where={"enqueuedAt": None, "endedAt": None, "hostId": host_id}, order=[{"createdAt": "asc"}, {"id": "asc"}]
+    )
+
+
+async def not_enqueued_until(db: Database, operation_id: str) -> list[str]:
+    """The ids of those of the same machine (or else department, or else host), up to this one, that no queue has heard
+    of, oldest first."""
+    return [str(found["id"]) for found in await db.query_raw(_NOT_ENQUEUED, operation_id)]
 
 
 async def unfinished(db: Database, host_id: str) -> list[rows.Operation]:
@@ -266,7 +261,7 @@ async def unfinished(db: Database, host_id: str) -> list[rows.Operation]:
 
 async def is_behind(db: Database, operation_id: str) -> bool:
     """Whether an earlier operation of the same machine (or else department, or else host) has not ended."""
-    return bool(await db.query_raw(_IS_BEHIND, operation_id))
+    return bool(await db.query_raw(_BEFORE, operation_id))
 
 
 async def set_enqueued(db: Database, operation_id: str, *, enqueued: bool = True) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from infinibay.db import rows
@@ -12,12 +13,32 @@ from infinibay.db.client import Database
 CHANNEL = "infinibay_sessions"
 
 
+# Every request waits for this; one statement takes half of the time of the client's own two.
+_HOLDER = """
+SELECT u.id::text AS user_id, u.role::text AS role, s.expires_at <= $2::text::timestamptz AS expired,
+       s.revoked_at IS NOT NULL OR u.deleted_at IS NOT NULL AS ended
+FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1::uuid
+"""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The user of a session. `ended`: it was revoked, or the user was deleted; `expired`: its time is over."""
+
+    user_id: str
+    role: str
+    ended: bool
+    expired: bool
+
+
 async def open_session(db: Database, user_id: str, expires_at: datetime) -> rows.Session:
     return await db.session.create(data={"userId": user_id, "expiresAt": expires_at})
 
 
-async def find_with_user(db: Database, session_id: str) -> rows.Session | None:
-    return await db.session.find_unique(where={"id": session_id}, include={"user": True})
+async def holder(db: Database, session_id: str, now: datetime) -> Holder | None:
+    """Whose session it is, and how it stands at this moment."""
+    found = await db.query_raw(_HOLDER, session_id, now.isoformat())
+    return Holder(**found[0]) if found else None
 
 
 async def holding(db: Database, session_ids: Collection[str]) -> list[rows.Session]:

@@ -60,6 +60,7 @@ class Feed(Generic[E]):
         self._base = 0
         self._head = 0
         self._readers: defaultdict[str, set[Reader]] = defaultdict(set)
+        self._movers: list[Callable[[], None]] = []
 
     @property
     def head(self) -> int:
@@ -82,8 +83,13 @@ class Feed(Generic[E]):
             if not self._readers[topic]:
                 del self._readers[topic]
 
+    def on_move(self, moved: Callable[[], None]) -> None:
+        """Has `moved` called whenever there were new events, whether anybody reads them or not."""
+        self._movers.append(moved)
+
     async def publish(self, events: Sequence[E]) -> None:
         """Takes the events that follow `head` and wakes those whom they concern."""
+        self._tell_movers()
         concerned: dict[Reader, int] = {}
         for event in events:
             self._ring.append(event)
@@ -106,6 +112,11 @@ class Feed(Generic[E]):
         if seq > self._head:
             self._ring.clear()
             self._base = self._head = seq
+            self._tell_movers()
+
+    def _tell_movers(self) -> None:
+        for moved in self._movers:
+            moved()
 
     def after(self, cursor: int, limit: int) -> Sequence[E] | None:
         """Up to `limit` events after the cursor; None when some of them are in the log only."""

@@ -29,7 +29,6 @@ async def undo(runner: StepRunner, ctx: OperationContext, step: Step) -> None:
     compensation = step.undo
     if compensation is None:
         return
-    await ctx.ensure_loaded()
     name = f"undo:{step.name}"
     began, outcome = time.perf_counter(), "succeeded"
     try:

@@ -31,16 +31,14 @@ class OperationContext:
 
     async def load(self) -> Operation:
         """Reads the row; what never changes of it serves the properties below from then on."""
-        self._row = await stored(lambda: queries.find(self.database, self._operation_id))
-        if self._row is None:
+        row = await stored(lambda: queries.find(self.database, self._operation_id))
+        if row is None:
             raise NotFound("The operation does not exist any more.")
-        return self._row
-
-    async def ensure_loaded(self) -> None:
-        """For a step that goes on in a new process, whose predecessor had read the row."""
         if self._row is None:
-            await self.load()
-            self._goes_on = True
+            # Somebody else had entered a step.
+            self._goes_on = row.step is not None
+        self._row = row
+        return row
 
     async def interruptions(self, name: str) -> int:
         """How often a process ended and left it to the next to go on with `name`, a step or compensation that begins

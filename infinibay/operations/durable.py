@@ -24,11 +24,12 @@ from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from infinibay.db.connections import libpq_url
 from infinibay.errors import DatabaseUnavailable
 from infinibay.log import get_logger
+from infinibay.operations.bell import Bell
 from infinibay.operations.serializer import JsonSerializer
 
 log = get_logger(__name__)
 # Raise it whenever steps are added, removed, renamed or reordered within `run_operation`.
-APPLICATION_VERSION = "3"
+APPLICATION_VERSION = "4"
 SCHEMA = "dbos"
 WORKFLOW = "run_operation"
 _FIRST, _ORDINARY = 1, 2
@@ -61,8 +62,10 @@ class DurableQueue:
     Every method raises DatabaseUnavailable when the database does not answer.
     """
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, bell: Bell | None = None) -> None:
+        """`bell` is the one of this process's worker."""
         self._url = libpq_url(database_url)
+        self._bell = bell or Bell()
         self._client: DBOSClient | None = None
 
     async def open(self) -> None:
@@ -108,6 +111,7 @@ class DurableQueue:
                 },
                 operation_id,
             )
+        self._bell.ring()
 
     async def running(self, host_id: str) -> list[Work]:
         """What executors of this host have claimed and not ended, whether they live or not."""
@@ -131,6 +135,7 @@ class DurableQueue:
         """Gives it back to the queue, where it goes on at the interrupted step."""
         with _answering():
             await self._connected().resume_workflow_async(operation_id, queue_name=queue_name(host_id))
+        self._bell.ring()
 
     async def forget(self, operation_ids: Sequence[str]) -> None:
         """Removes the engine's records of these operations."""
@@ -147,23 +152,26 @@ class DurableQueue:
 class DurableWorker:
     """Listens to one host's queue and runs each claimed operation on this process's event loop."""
 
-    def __init__(self, database_url: str, host_id: str, *, version: str) -> None:
+    def __init__(self, database_url: str, host_id: str, bell: Bell, *, version: str) -> None:
         self._url = libpq_url(database_url)
         self._host_id = host_id
+        self._bell = bell
         self._version = version
 
     async def start(self, executor_id: str, run: Callable[[str], Awaitable[None]]) -> None:
         """Begins to take operations. Call it in the event loop that shall run them."""
         _quiet()
-        DBOS(config=self._config(executor_id))
+        engine = DBOS(config=self._config(executor_id))
         DBOS.workflow(name=WORKFLOW)(_workflow(run))
         DBOS.listen_queues([queue_name(self._host_id)])
         # Launching adopts the running loop, so it can't move to a thread; it takes about 50 ms.
         DBOS.launch()
+        self._bell.hang(engine.background_thread_stop_events)
         await DBOS.set_latest_application_version_async(_stored_version(self._host_id, self._version))
 
     async def stop(self) -> None:
         """Takes no more operations; what runs must have been stopped before."""
+        self._bell.stop()
         await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
         # The engine had made its own threads the loop's default ones and has just ended them.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="asyncio"))
@@ -177,6 +185,8 @@ class DurableWorker:
             executor_id=executor_id,
             serializer=JsonSerializer(),
             enable_otlp=False,
+            # A stale connection fails its statement, which the engine repeats; asking before each one costs more.
+            db_engine_kwargs={"pool_pre_ping": False},
             log_level="WARNING",
         )
 

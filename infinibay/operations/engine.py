@@ -17,6 +17,7 @@ from infinibay.log import get_logger
 from infinibay.operations import failures
 from infinibay.operations.admission import Join, Refuse, admit
 from infinibay.operations.api import Failure, FaultPoints, NewOperation, OperationFailed, OperationKind
+from infinibay.operations.bell import Bell
 from infinibay.operations.context import stored
 from infinibay.operations.durable import APPLICATION_VERSION, DurableQueue
 from infinibay.operations.takeover import partition_of
@@ -57,16 +58,20 @@ class OperationEngine:
             raise ValueError(f"steps name unknown budgets: {sorted(map(str, unknown))}")
         self._kinds = dict(kinds)
         self._database = database
-        self._queue = DurableQueue(database_url)
+        bell = Bell()
+        self._queue = DurableQueue(database_url, bell)
         self._feed = feed
         self._handing_over: set[asyncio.Task[None]] = set()
         self._worker: OperationWorker | None = None
         if role != "api":
+            # What another process enqueues is told of as an event first.
+            feed.on_move(bell.stir)
             self._worker = OperationWorker(
                 self._kinds,
                 database,
                 database_url,
                 self._queue,
+                bell,
                 host_id,
                 executor_id=executor_id or f"{host_id}.{os.getpid()}.{uuid4().hex[:8]}",
                 budgets=budgets,
@@ -129,10 +134,11 @@ class OperationEngine:
         """Hands a committed operation to its host's queue, after those of the same machine that came before it. When
         the database is away at this moment, a worker's sweep does it later."""
         try:
-            for earlier in await queries.not_enqueued(self._database, like=row):
-                await self._queue.enqueue(earlier.id, host_id=earlier.hostId, partition=partition_of(earlier))
-                await queries.set_enqueued(self._database, earlier.id)
-                log.info("operation.enqueued", operation_id=earlier.id, machine_id=earlier.machineId, kind=earlier.kind)
+            # All of them have the host and the partition of this one.
+            for operation_id in await queries.not_enqueued_until(self._database, row.id):
+                await self._queue.enqueue(operation_id, host_id=row.hostId, partition=partition_of(row))
+                await queries.set_enqueued(self._database, operation_id)
+                log.info("operation.enqueued", operation_id=operation_id, machine_id=row.machineId)
         except DatabaseUnavailable as error:
             log.warning("operation.enqueue_delayed", operation_id=row.id, error=error.message)
 

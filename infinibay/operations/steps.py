@@ -42,7 +42,6 @@ class StepRunner:
     async def forward(self, ctx: OperationContext, step: Step, number: int) -> bool:
         """Runs step `number` (from 1). False when the operation does not go on; the reason is then recorded, unless it
         is a cancellation that came before the step."""
-        await ctx.ensure_loaded()
         if not await stored(lambda: queries.start_step(ctx.database, ctx.operation_id, step.name, number)):
             return False
         began, outcome = time.perf_counter(), "succeeded"

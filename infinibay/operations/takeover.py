@@ -102,7 +102,7 @@ class Takeover:
         await self._restart_lost()
 
     async def _enqueue_forgotten(self) -> None:
-        for row in await queries.not_enqueued(self._database, host_id=self._host_id):
+        for row in await queries.not_enqueued(self._database, self._host_id):
             await self._queue.enqueue(row.id, host_id=row.hostId, partition=partition_of(row))
             await queries.set_enqueued(self._database, row.id)
 

@@ -11,6 +11,7 @@ from infinibay.db.locks import LockHolder
 from infinibay.errors import DatabaseUnavailable, InfinibayError
 from infinibay.log import get_logger
 from infinibay.operations.api import FaultPoints, OperationKind
+from infinibay.operations.bell import Bell
 from infinibay.operations.durable import DurableQueue, DurableWorker
 from infinibay.operations.retention import keep_tidy
 from infinibay.operations.steps import StepRunner
@@ -34,6 +35,7 @@ class OperationWorker:
         database: Database,
         database_url: str,
         queue: DurableQueue,
+        bell: Bell,
         host_id: str,
         *,
         executor_id: str,
@@ -47,13 +49,14 @@ class OperationWorker:
     ) -> None:
         self._database = database
         self._queue = queue
+        self._bell = bell
         self._host_id = host_id
         self._executor_id = executor_id
         self._retention_days = retention_days
         self._sweep_seconds = sweep_seconds
         self._name = LockHolder(database_url)
         self._looks = LockHolder(database_url)
-        self._durable = DurableWorker(database_url, host_id, version=version)
+        self._durable = DurableWorker(database_url, host_id, bell, version=version)
         self._takeover = Takeover(
             database,
             queue,
@@ -110,6 +113,8 @@ class OperationWorker:
                 await self._workflow.run(operation_id)
         finally:
             del self._working[task]
+            # The one that waited behind it comes next.
+            self._bell.stir()
 
     def _in_hand(self) -> Collection[str]:
         return set(self._working.values())

@@ -36,7 +36,7 @@ class OperationWorkflow:
         """Runs one operation to its end, or on from where an earlier process was interrupted."""
         ctx = OperationContext(self._database, operation_id)
         with bound(operation_id=operation_id):
-            name = await durable.step("begin", partial(self._begin, ctx))
+            name = await self._begin(ctx)
             if name is None:
                 return
             kind = self._kinds.get(name)
@@ -45,13 +45,12 @@ class OperationWorkflow:
                 await fail_unknown(ctx, name)
                 await self._finish(ctx, "unknown")
                 return
-            await ctx.ensure_loaded()
             with bound(machine_id=ctx.machine_id):
                 await self._steps(ctx, kind)
                 await durable.step("finish", partial(self._finish, ctx, name))
 
     async def _begin(self, ctx: OperationContext) -> str | None:
-        """The kind; None when there is nothing to do now."""
+        """The kind, which never changes; None when there is nothing to do now. Asked anew by each process."""
         row, is_behind = await asyncio.gather(
             ctx.load(), stored(lambda: queries.is_behind(self._database, ctx.operation_id))
         )

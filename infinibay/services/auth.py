@@ -80,16 +80,16 @@ class AuthService:
         """The principal of a token. Raises Unauthenticated with the reason."""
         claims = self._claims(token)
         session_id = canonical(str(claims["sid"]))
-        session = await sessions.find_with_user(self._database, session_id) if session_id else None
-        if session is None or session.user is None or session.userId != claims["userId"]:
+        holder = await sessions.holder(self._database, session_id, datetime.now(UTC)) if session_id else None
+        if session_id is None or holder is None or holder.user_id != claims["userId"]:
             raise Unauthenticated(_INVALID)
-        if session.revokedAt is not None or session.user.deletedAt is not None:
+        if holder.ended:
             raise Unauthenticated(_ENDED)
-        if session.expiresAt <= datetime.now(UTC):
+        if holder.expired:
             raise Unauthenticated(_EXPIRED)
-        if session.user.role != claims["userRole"]:
+        if holder.role != claims["userRole"]:
             raise Unauthenticated(_ENDED)
-        return Principal(user_id=session.userId, role=Role(session.user.role), session_id=session.id)
+        return Principal(user_id=holder.user_id, role=Role(holder.role), session_id=session_id)
 
     async def current_user(self, principal: Principal) -> rows.User:
         user = await users.find(self._database, principal.user_id)

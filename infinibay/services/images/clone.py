@@ -135,7 +135,7 @@ class Cloner:
     async def _check_name(self, name: str) -> None:
         if problems := sizing.name_problems("name", name):
             raise BadUserInput(*problems)
-        if await machines.find_by_name_key(self._database, naming.name_key(name)) is not None:
+        if await machines.is_name_taken(self._database, naming.name_key(name)):
             raise _taken(name)
 
 

@@ -136,7 +136,7 @@ class CreateMachine:
         try:
             begun = await self._write(principal, machine, checked)
         except UniqueViolation as error:
-            if await machines.find_by_name_key(self._database, machine.name_key) is None:
+            if not await machines.is_name_taken(self._database, machine.name_key):
                 raise
             raise BadUserInput(
                 FieldProblem("name", f'Machine name "{machine.name}" is already taken', "CONFLICT")

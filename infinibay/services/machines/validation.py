@@ -140,7 +140,7 @@ class Validation:
         """Whether another machine has the name; a text that can't be a name is not looked up."""
         if sizing.name_problems("name", name):
             return False
-        return await machines.find_by_name_key(self._database, naming.name_key(name)) is not None
+        return await machines.is_name_taken(self._database, naming.name_key(name))
 
     def _check_names(self, checked: Checked, *, taken: bool) -> None:
         request, problems = checked.request, checked.problems

@@ -253,7 +253,6 @@ async def test_the_engines_tables_hold_ids_only(
     assert json.loads(inputs) == {"args": [row.id], "kwargs": {}}
     assert (output, error) == ("null", None)
     assert steps == [
-        ("begin", '"work"', None),
         ("a", "true", None),
         ("b", "false", None),
         ("settle", "2", None),
