@@ -53,6 +53,7 @@ class EmbeddedPostgres:
         self._socket_dir = socket_dir
         self._copies_dir = copies_dir
         self._process: subprocess.Popen[bytes] | None = None
+        self._was_there = False
         # The kernel's death signal follows the thread that forked, so one thread lives as long as this object.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="postgres")
         if "," in str(socket_dir):
@@ -109,6 +110,9 @@ class EmbeddedPostgres:
         return f"postgresql://{SUPERUSER}@localhost:{_PORT}/{database}?host={quote(str(self._socket_dir), safe='')}"
 
     def _start(self) -> str:
+        if self._was_there and not self._data_dir.exists():
+            # A new and empty one in its place would hide that the data are away, as after a lost mount.
+            raise DatabaseUnavailable(f"The database's directory {self._data_dir} is gone; bring it back.")
         try:
             _make_open(self._socket_dir.parent)
             with self._one_starter():
@@ -120,6 +124,7 @@ class EmbeddedPostgres:
                     _pause(deadline, "Another PostgreSQL of this directory neither answers nor ends.")
         except PermissionError as error:
             raise SettingError("INFINIBAY_BASE_DIR", f"cannot be written by this user: {error.filename}") from error
+        self._was_there = True
         return self.url
 
     @contextmanager

@@ -178,6 +178,20 @@ async def test_keeps_running(base: Path, server: EmbeddedPostgres) -> None:
         await asyncio.gather(keeper, return_exceptions=True)
 
 
+async def test_data_that_are_gone_are_not_begun_anew(base: Path, server: EmbeddedPostgres) -> None:
+    """As after a lost mount."""
+    await server.start()
+    (base / "database").rename(base / "elsewhere")
+    await server.stop()
+
+    with pytest.raises(DatabaseUnavailable, match=r"/database is gone; bring it back\.$"):
+        await server.start()
+
+    assert not (base / "database").exists()
+    (base / "elsewhere").rename(base / "database")
+    await execute(await server.start(), "SELECT 1")
+
+
 async def test_stops_when_its_starter_is_killed(base: Path) -> None:
     async with other_process(base) as (process, url):
         await execute(url, "CREATE TABLE kept (id int)", "INSERT INTO kept VALUES (7)")
