@@ -95,7 +95,7 @@ ORDER BY o.created_at DESC, o.id DESC LIMIT $7::int
 
 # What has not ended of the machine (or else department, or else host) that $1 concerns.
 _BESIDE = """
-SELECT e.id::text AS id FROM operations o JOIN operations e ON e.host_id = o.host_id AND e.ended_at IS NULL
+SELECT e.id::text AS id, e.kind FROM operations o JOIN operations e ON e.host_id = o.host_id AND e.ended_at IS NULL
   AND (e.machine_id = o.machine_id OR o.machine_id IS NULL AND e.machine_id IS NULL
        AND e.department_id IS NOT DISTINCT FROM o.department_id)
 WHERE o.id = $1::uuid"""
@@ -245,10 +245,10 @@ async def not_enqueued(db: Database, host_id: str) -> list[rows.Operation]:
     )
 
 
-async def not_enqueued_until(db: Database, operation_id: str) -> list[str]:
-    """The ids of those of the same machine (or else department, or else host), up to this one, that no queue has heard
-    of, oldest first."""
-    return [str(found["id"]) for found in await db.query_raw(_NOT_ENQUEUED, operation_id)]
+async def not_enqueued_until(db: Database, operation_id: str) -> dict[str, str]:
+    """The ids, with the kinds, of those of the same machine (or else department, or else host), up to this one, that no
+    queue has heard of, oldest first."""
+    return {found["id"]: found["kind"] for found in await db.query_raw(_NOT_ENQUEUED, operation_id)}
 
 
 async def unfinished(db: Database, host_id: str) -> list[rows.Operation]:

@@ -135,10 +135,10 @@ class OperationEngine:
         the database is away at this moment, a worker's sweep does it later."""
         try:
             # All of them have the host and the partition of this one.
-            for operation_id in await queries.not_enqueued_until(self._database, row.id):
+            for operation_id, kind in (await queries.not_enqueued_until(self._database, row.id)).items():
                 await self._queue.enqueue(operation_id, host_id=row.hostId, partition=partition_of(row))
                 await queries.set_enqueued(self._database, operation_id)
-                log.info("operation.enqueued", operation_id=operation_id, machine_id=row.machineId)
+                log.info("operation.enqueued", operation_id=operation_id, machine_id=row.machineId, kind=kind)
         except DatabaseUnavailable as error:
             log.warning("operation.enqueue_delayed", operation_id=row.id, error=error.message)
 

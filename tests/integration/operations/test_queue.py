@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -16,12 +18,28 @@ from infinibay.db.live import new_feed
 from infinibay.db.rows import Operation, OperationState
 from infinibay.errors import MachineBusy
 from infinibay.operations.api import NewOperation, OperationKind, Step, StepContext
+from infinibay.operations.bell import Bell
 from infinibay.operations.engine import OperationEngine
 from tests.integration.operations.conftest import EngineMaker
 from tests.integration.operations.support import Gate, Journal, new
 from tests.support.wait import until
 
 SECONDS = 30
+
+
+async def test_the_engine_s_own_looks_wait_for_the_bell(
+    engine_of: EngineMaker, host_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[str] = []
+    wait = Bell._wait
+
+    def noted(*arguments: Any, **options: Any) -> bool:
+        waits.append(threading.current_thread().name)
+        return wait(*arguments, **options)
+
+    monkeypatch.setattr(Bell, "_wait", noted)
+    await engine_of(Journal().kind())
+    await until(lambda: f"queue-worker-host-{host_id}" in waits)
 
 
 async def test_order_within_a_machine_and_parallel_across(engine_of: EngineMaker, host_id: str) -> None:

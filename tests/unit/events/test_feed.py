@@ -44,6 +44,16 @@ async def test_events_after_a_cursor_come_from_the_ring_or_must_come_from_the_lo
     ]
 
 
+async def test_all_news_are_noticed_whether_they_are_read_or_skipped() -> None:
+    one, heads = feed(), list[int]()
+    one.on_move(lambda: heads.append(one.head))
+    await one.publish([Event(1), Event(2)])
+    one.skip_to(5)
+    one.skip_to(5)
+    assert len(heads) == 2
+    assert heads[1] == 5
+
+
 async def test_the_ring_keeps_the_latest_and_never_more_than_twice_its_size() -> None:
     one = feed(10)
     for seq in range(1, 1000):
