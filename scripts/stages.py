@@ -48,6 +48,8 @@ def _tests(name: str, *arguments: str) -> Stage:
     return Stage(name, (sys.executable, "-m", "pytest", "-q", report, *arguments), is_tests=True)
 
 
+# What the parts of a stage share is the host's libvirt, where each finds its own things by their ids.
+_TWO_AT_ONCE = ("--numprocesses=2", "--dist=loadfile")
 _STAGES = (
     _check("format", "ruff", "format", "--check", "."),
     _check("lint", "ruff", "check", "."),
@@ -55,10 +57,9 @@ _STAGES = (
     _check("imports", "lint-imports", "importlinter.ini"),
     _tests("schema", _SCHEMA_TEST),
     _tests("unit", "tests/unit", "tests/architecture", f"--ignore={_SCHEMA_TEST}"),
-    # Their parts share nothing, unlike those that follow, which share the host's libvirt.
-    _tests("integration", "tests/integration", "--numprocesses=2", "--dist=loadfile"),
-    _tests("system", "tests/system"),
-    _tests("faults", "tests/faults"),
+    _tests("integration", "tests/integration", *_TWO_AT_ONCE),
+    _tests("system", "tests/system", *_TWO_AT_ONCE),
+    _tests("faults", "tests/faults", *_TWO_AT_ONCE),
 )
 
 

@@ -1,12 +1,14 @@
 """A libvirtd of one's own, in its own mount namespace: it may be killed, frozen and started without harm to others.
 
-It shares the kernel's network with the system's daemon, so bridges and filters need names of their own.
+It shares the kernel's network with the system's daemon, so bridges and filters need names of their own, and its guests'
+screens have ports that no other daemon gives out.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -51,7 +53,9 @@ class PrivateLibvirtd:
         (self.folder / "etc" / "libvirtd.conf").write_text(
             f'host_uuid = "{uuid.uuid4()}"\nauth_unix_rw = "none"\nauth_unix_ro = "none"\n'
         )
-        (self.folder / "etc" / "qemu.conf").write_text(f'stdio_handler = "file"\n{qemu_settings}')
+        screens = random.randrange(10_000, 30_000, 100)
+        ports = f"remote_display_port_min = {screens}\nremote_display_port_max = {screens + 99}\n"
+        (self.folder / "etc" / "qemu.conf").write_text(f'stdio_handler = "file"\n{ports}{qemu_settings}')
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
