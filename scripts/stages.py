@@ -48,7 +48,7 @@ def _tests(name: str, *arguments: str) -> Stage:
     return Stage(name, (sys.executable, "-m", "pytest", "-q", report, *arguments), is_tests=True)
 
 
-# What the parts of a stage share is the host's libvirt, where each finds its own things by their ids.
+# Files that run at the same time share at most the host's libvirt, where each finds its own things by their ids.
 _TWO_AT_ONCE = ("--numprocesses=2", "--dist=loadfile")
 _STAGES = (
     _check("format", "ruff", "format", "--check", "."),

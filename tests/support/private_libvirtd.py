@@ -1,7 +1,7 @@
 """A libvirtd of one's own, in its own mount namespace: it may be killed, frozen and started without harm to others.
 
 It shares the kernel's network with the system's daemon, so bridges and filters need names of their own, and its guests'
-screens have ports that no other daemon gives out.
+screens have ports from a range drawn at random: another daemon might give out the same one at the same moment.
 """
 
 from __future__ import annotations
